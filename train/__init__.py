@@ -1,0 +1,1 @@
+"""Training and measuring. Uses `sentiment`; never the other way round."""
