@@ -86,4 +86,5 @@ test-tools:
 	@missing=$$(for tool in $(TEST_TOOLS); do command -v $$tool >/dev/null || echo $$tool; done); \
 	[ -z "$$missing" ] || $(call apt_install,$$missing fonts-liberation) \
 		|| { echo "make: missing:" $$missing "- install with your package manager;" \
-			"until then the tests that need it are skipped" >&2; [ -z "$$CI" ]; }
+			"$(if $(CI),where CI is set nothing is skipped,until then the tests that need it are skipped)" >&2; \
+			[ -z "$$CI" ]; }
