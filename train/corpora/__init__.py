@@ -1,7 +1,8 @@
 """The corpora that the network learns from, each turned into Examples in the project's own labels.
 
-Every corpus module offers `is_present(data_folder)` and `load(data_folder, split)`. The splits are
-"train" to learn from, "selection" to choose and calibrate by, and "test" to be measured on once.
+Every corpus module offers `is_present(data_folder, split=None)` and `load(data_folder, split)`. The splits
+are "train" to learn from, "selection" to choose and calibrate by, and "test" to be measured on once.
+A data folder may hold any of the corpora, unpacked or zipped, and of a corpus any of its splits.
 """
 
 from __future__ import annotations

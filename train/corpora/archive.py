@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -23,6 +24,11 @@ class CorpusFiles:
     """The content of a file."""
     locate: Callable[[PurePosixPath], Path | bytes]
     """What an Example keeps of a file: its path where it is unpacked, else its content."""
+
+    def topmost(self, file_name: str) -> PurePosixPath | None:
+        """The file of that name nearest to the top, since copies of a corpus nest it differently; or None."""
+        found = [name for name in self.names if name.name == file_name]
+        return min(found, key=lambda name: (len(name.parts), name), default=None)
 
 
 def find_corpus(data_folder: Path, name: str) -> Path | None:
@@ -48,7 +54,7 @@ def open_corpus(data_folder: Path, name: str) -> Iterator[CorpusFiles]:
     try:
         with zipfile.ZipFile(source) as archive:
             yield _view_zip(source, archive)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{source} is not a whole zip archive ({error}); download it again.") from error
 
 
@@ -68,5 +74,5 @@ def _view_zip(source: Path, archive: zipfile.ZipFile) -> CorpusFiles:
     return CorpusFiles(source, _sort(names), read, read)
 
 
-def _sort(names: Iterator[PurePosixPath]) -> tuple[PurePosixPath, ...]:
+def _sort(names: Iterable[PurePosixPath]) -> tuple[PurePosixPath, ...]:
     return tuple(sorted(name for name in names if not name.name.startswith("._") and "__MACOSX" not in name.parts))

@@ -26,10 +26,20 @@ CLASSES: Final = {
 SELECTION_ONE_IN: Final = 10
 """One in so many of the training faces is held back for selection and calibration."""
 
+FOLDERS: Final[dict[Split, tuple[str, ...]]] = {
+    "train": ("train",),
+    "selection": ("train",),
+    "test": ("test", "validation"),
+}
+"""The folder that each split comes from; the first that exists."""
 
-def is_present(data_folder: Path) -> bool:
-    """Whether the corpus is there, unpacked or zipped."""
-    return find_corpus(data_folder, NAME) is not None
+
+def is_present(data_folder: Path, split: Split | None = None) -> bool:
+    """Whether the corpus is there, unpacked or zipped, and has the folder of the split that is asked for."""
+    if find_corpus(data_folder, NAME) is None:
+        return False
+    with open_corpus(data_folder, NAME) as files:
+        return split is None or any(name.parts[-3] in FOLDERS[split] for name in _faces(files))
 
 
 def load(data_folder: Path, split: Split) -> list[Example]:
@@ -41,8 +51,7 @@ def load(data_folder: Path, split: Split) -> list[Example]:
     Raises DataError where the corpus, its folder or its classes are not as published.
     """
     with open_corpus(data_folder, NAME) as files:
-        # The last three parts of a path are split, class and file, however deep a copy of the corpus nests them.
-        faces = [name for name in files.names if len(name.parts) >= 3 and name.suffix.lower() in (".jpg", ".png")]
+        faces = _faces(files)
         folder = _folder_of_split(split, {name.parts[-3] for name in faces}, files.source)
         examples = [_to_example(files, name) for name in faces if name.parts[-3] == folder]
         if split == "test":
@@ -50,12 +59,17 @@ def load(data_folder: Path, split: Split) -> list[Example]:
         return [e for e in examples if _is_held_back(e) == (split == "selection")]
 
 
+def _faces(files: CorpusFiles) -> list[PurePosixPath]:
+    """Pictures whose last three parts are split, class and file, however deep a copy of the corpus nests them."""
+    return [name for name in files.names if len(name.parts) >= 3 and name.suffix.lower() in (".jpg", ".jpeg", ".png")]
+
+
 def _folder_of_split(split: Split, folders: set[str], source: Path) -> str:
-    wanted = ("test", "validation") if split == "test" else ("train",)
-    for folder in wanted:
+    for folder in FOLDERS[split]:
         if folder in folders:
             return folder
-    raise DataError(f"{source} has no faces in a folder {' or '.join(wanted)}, sorted into {', '.join(CLASSES)}.")
+    wanted = " or ".join(FOLDERS[split])
+    raise DataError(f"{source} has no faces in a folder {wanted}, sorted into {', '.join(CLASSES)}.")
 
 
 def _to_example(files: CorpusFiles, name: PurePosixPath) -> Example:

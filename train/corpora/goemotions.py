@@ -6,7 +6,7 @@ that is about 9% of the comments. The corpus says nothing of sentiment.
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 from sentiment.labels import EMOTIONS
@@ -15,12 +15,15 @@ from train.corpora.archive import CorpusFiles, find_corpus, open_corpus
 from train.errors import DataError
 
 NAME: Final = "goemotions"
-OFFICIAL_SPLITS: Final = {"train": "train", "selection": "dev", "test": "test"}
+OFFICIAL_SPLITS: Final[dict[Split, str]] = {"train": "train", "selection": "dev", "test": "test"}
 
 
-def is_present(data_folder: Path) -> bool:
-    """Whether the corpus is there, unpacked or zipped."""
-    return find_corpus(data_folder, NAME) is not None
+def is_present(data_folder: Path, split: Split | None = None) -> bool:
+    """Whether the corpus is there, unpacked or zipped, and has the split that is asked for."""
+    if find_corpus(data_folder, NAME) is None:
+        return False
+    with open_corpus(data_folder, NAME) as files:
+        return split is None or files.topmost(f"{OFFICIAL_SPLITS[split]}.tsv") is not None
 
 
 def load(data_folder: Path, split: Split) -> list[Example]:
@@ -50,20 +53,15 @@ def _read_labels(files: CorpusFiles) -> list[str]:
 
 
 def _read_lines(files: CorpusFiles, file_name: str) -> list[str]:
-    """The lines of the file of that name nearest to the corpus's top."""
-    found = sorted((name for name in files.names if name.name == file_name), key=_depth)
-    if not found:
+    name = files.topmost(file_name)
+    if name is None:
         raise DataError(f"{files.source} has no {file_name}.")
     try:
-        text = files.read(found[0]).decode("utf-8")
+        text = files.read(name).decode("utf-8")
     except UnicodeDecodeError as error:
         raise DataError(f"{files.source}: {file_name} is not UTF-8 text: {error}.") from error
     # Not splitlines(): comments may hold U+2028 and other things that it takes for the end of a line.
     return [line.removesuffix("\r") for line in text.split("\n") if line.strip()]
-
-
-def _depth(name: PurePosixPath) -> int:
-    return len(name.parts)
 
 
 def _parse_row(row: str, labels: list[str], place: str) -> tuple[str, list[str], str]:

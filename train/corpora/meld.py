@@ -10,16 +10,17 @@ from typing import Final
 
 from sentiment.labels import EMOTIONS, SENTIMENTS, is_permitted_pair
 from train.corpora import MAX_CONTEXT_UTTERANCES, Example, Split
+from train.corpora.archive import find_corpus, open_corpus
 from train.errors import DataError
 
 NAME: Final = "meld"
-OFFICIAL_SPLITS: Final = {"train": "train", "selection": "dev", "test": "test"}
+OFFICIAL_SPLITS: Final[dict[Split, str]] = {"train": "train", "selection": "dev", "test": "test"}
 COLUMNS: Final = ("Utterance", "Emotion", "Sentiment", "Dialogue_ID", "Utterance_ID")
 
 
-def is_present(data_folder: Path) -> bool:
-    """Whether the three CSV files stand somewhere below the folder."""
-    return all(_find_csv(data_folder, split) is not None for split in OFFICIAL_SPLITS)
+def is_present(data_folder: Path, split: Split | None = None) -> bool:
+    """Whether the CSV file of that split, or of any, stands somewhere below the folder or in its meld.zip."""
+    return any(_find_csv(data_folder, wanted) is not None for wanted in ([split] if split else OFFICIAL_SPLITS))
 
 
 def load(data_folder: Path, split: Split) -> list[Example]:
@@ -27,11 +28,12 @@ def load(data_folder: Path, split: Split) -> list[Example]:
 
     Raises DataError where the CSV file is missing or malformed.
     """
-    path = _find_csv(data_folder, split)
-    if path is None:
-        raise DataError(f"{data_folder} has no {_csv_name(split)} in it or in any folder below it.")
+    found = _find_csv(data_folder, split)
+    if found is None:
+        raise DataError(f"{data_folder} has no {_csv_name(split)} in it, in any folder below it or in {NAME}.zip.")
+    path, content = found
     dialogues: dict[int, dict[int, dict[str, str]]] = defaultdict(dict)
-    for line, row in _read_rows(path):
+    for line, row in _read_rows(path, content):
         dialogue, utterance = (_to_number(row[column], column, path, line) for column in COLUMNS[3:])
         if utterance in dialogues[dialogue]:
             raise DataError(f"{path}, line {line}: utterance {utterance} of dialogue {dialogue} stands there twice.")
@@ -74,15 +76,24 @@ def _csv_name(split: Split) -> str:
     return f"{OFFICIAL_SPLITS[split]}_sent_emo.csv"
 
 
-def _find_csv(data_folder: Path, split: Split) -> Path | None:
-    """The copy nearest to the folder: distributions of MELD put the files at differing depths."""
-    found = sorted(data_folder.rglob(_csv_name(split)), key=lambda path: (len(path.parts), path))
-    return found[0] if found else None
+def _find_csv(data_folder: Path, split: Split) -> tuple[Path, bytes] | None:
+    """Where the split's CSV file stands, and its content; None where there is none.
+
+    Distributions of MELD put the files at differing depths: the copy nearest to the folder is taken.
+    """
+    found = min(data_folder.rglob(_csv_name(split)), key=lambda path: (len(path.parts), path), default=None)
+    if found is not None:
+        return found, found.read_bytes()
+    if find_corpus(data_folder, NAME) is None:
+        return None
+    with open_corpus(data_folder, NAME) as files:
+        name = files.topmost(_csv_name(split))
+        return None if name is None else (files.source / name, files.read(name))
 
 
-def _read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+def _read_rows(path: Path, content: bytes) -> list[tuple[int, dict[str, str]]]:
     """(line number, row) for each row; every row has all of COLUMNS."""
-    reader = csv.DictReader(io.StringIO(decode(path.read_bytes(), path), newline=""), strict=True)
+    reader = csv.DictReader(io.StringIO(decode(content, path), newline=""), strict=True)
     missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
     if missing:
         raise DataError(f"{path} has no column {', '.join(missing)}; MELD's files have {', '.join(COLUMNS)}.")

@@ -1,7 +1,7 @@
 """RAVDESS (Livingstone and Russo 2018): acted speech, two sentences in eight emotions by 24 actors.
 
-Its eighth emotion, calm, counts as neutral, as RAVDESS itself means it for a second baseline. The corpus
-says nothing of sentiment, and its two sentences carry none, so only the sound is kept.
+Its eighth emotion, calm, counts as neutral: both are the corpus's baselines. It says nothing of sentiment,
+and its two sentences are the same for every emotion, so only the sound is kept.
 """
 
 from __future__ import annotations
@@ -37,9 +37,14 @@ _FILE_NAME: Final = re.compile(r"03-01-(?P<emotion>\d\d)-\d\d-\d\d-\d\d-(?P<acto
 """Modality 03 (sound alone), vocal channel 01 (speech), emotion, intensity, sentence, repetition, actor."""
 
 
-def is_present(data_folder: Path) -> bool:
-    """Whether the corpus is there, unpacked or zipped."""
-    return find_corpus(data_folder, FOLDER) is not None
+def is_present(data_folder: Path, split: Split | None = None) -> bool:
+    """Whether the corpus is there, unpacked or zipped, and has actors of the split that is asked for."""
+    if find_corpus(data_folder, FOLDER) is None:
+        return False
+    with open_corpus(data_folder, FOLDER) as files:
+        return split is None or any(
+            split_of_actor(_parse_name(name, files.source)[1]) == split for name in _recordings(files)
+        )
 
 
 def load(data_folder: Path, split: Split) -> list[Example]:
@@ -48,7 +53,7 @@ def load(data_folder: Path, split: Split) -> list[Example]:
     Raises DataError where the corpus is absent, holds no recording, or one is named in another manner.
     """
     with open_corpus(data_folder, FOLDER) as files:
-        recordings = [name for name in files.names if name.suffix.lower() in (".flac", ".wav")]
+        recordings = _recordings(files)
         if not recordings:
             raise DataError(f"{files.source} holds no .flac or .wav file.")
         return [
@@ -69,6 +74,10 @@ def split_of_actor(actor: int) -> Split:
 def gender_of_actor(actor: int) -> Literal["male", "female"]:
     """Actors with an odd number are male, those with an even number female."""
     return "male" if actor % 2 else "female"
+
+
+def _recordings(files: CorpusFiles) -> list[PurePosixPath]:
+    return [name for name in files.names if name.suffix.lower() in (".flac", ".wav")]
 
 
 def _parse_name(name: PurePosixPath, source: Path) -> tuple[str, int]:

@@ -1,0 +1,168 @@
+"""How good the answers are: accuracy, F1, calibration error, and what a constant guess would have got.
+
+Everything but the calibration error follows from the confusion matrix, so that is what the functions take:
+(K, K) int64, one row per true class, one column per predicted class. Figures agree with scikit-learn's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+CALIBRATION_BINS: Final = 15
+"""Equal-width bins of the expected calibration error, as in Guo et al. 2017."""
+
+BOOTSTRAP_RESAMPLES: Final = 2000
+BOOTSTRAP_SEED: Final = 0
+
+JSON_DIGITS: Final = 6
+
+
+def classification_report(true: Sequence[str], probabilities: np.ndarray, labels: Sequence[str]) -> dict[str, Any]:
+    """Every figure for one task, ready for JSON.
+
+    Args:
+        true: the annotated class of each of the N examples, each one of `labels`.
+        probabilities: (N, K) float, rows sum to 1, columns in the order of `labels`.
+        labels: the K classes.
+
+    Returns:
+        n, accuracy, weighted_f1, macro_f1, ece; per_class {label: precision, recall, f1, support};
+        confusion (rows true, columns predicted); constant_guess {label, accuracy, weighted_f1}, which
+        always names the most frequent class of these very examples and so is the best that any
+        constant answer can do on them; interval_95 {accuracy, weighted_f1, macro_f1: [low, high]}.
+
+    Raises ValueError where there are no examples, or lengths or classes do not match.
+    """
+    true_indices = _to_indices(true, labels)
+    if probabilities.shape != (len(true), len(labels)):
+        raise ValueError(f"probabilities must be ({len(true)}, {len(labels)}), got {probabilities.shape}")
+    predicted = probabilities.argmax(axis=1)
+    confusion = confusion_matrix(true_indices, predicted, len(labels))
+    figures: dict[str, Callable[[np.ndarray], float]] = {
+        "accuracy": accuracy,
+        "weighted_f1": weighted_f1,
+        "macro_f1": macro_f1,
+    }
+    return {
+        "n": len(true),
+        **{name: _rounded(figure(confusion)) for name, figure in figures.items()},
+        "ece": _rounded(expected_calibration_error(probabilities.max(axis=1), predicted == true_indices)),
+        "constant_guess": _constant_guess_report(confusion, labels),
+        "interval_95": {
+            name: [_rounded(end) for end in bootstrap_interval(confusion, figure)] for name, figure in figures.items()
+        },
+        "per_class": _per_class_report(confusion, labels),
+        "confusion": confusion.tolist(),
+    }
+
+
+def confusion_matrix(true: np.ndarray, predicted: np.ndarray, num_classes: int) -> np.ndarray:
+    """(K, K) int64 counts, rows true, columns predicted, from two (N,) arrays of class indices."""
+    pairs = true * num_classes + predicted
+    return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+def accuracy(confusion: np.ndarray) -> float:
+    """Share of the examples that were named rightly."""
+    return float(np.trace(confusion) / confusion.sum())
+
+
+def precision_recall_f1(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Three (K,) arrays; 0 where a class was never predicted, never true, or neither."""
+    hits = np.diag(confusion).astype(np.float64)
+    predicted, support = confusion.sum(axis=0), confusion.sum(axis=1)
+    precision = np.divide(hits, predicted, out=np.zeros_like(hits), where=predicted > 0)
+    recall = np.divide(hits, support, out=np.zeros_like(hits), where=support > 0)
+    either = predicted + support
+    f1 = np.divide(2 * hits, either, out=np.zeros_like(hits), where=either > 0)
+    return precision, recall, f1
+
+
+def weighted_f1(confusion: np.ndarray) -> float:
+    """Mean of the classes' F1, each weighted by how often the class is true."""
+    return float(np.average(precision_recall_f1(confusion)[2], weights=confusion.sum(axis=1)))
+
+
+def macro_f1(confusion: np.ndarray) -> float:
+    """Mean of the F1 of those classes that are true or predicted at least once."""
+    occurs = confusion.sum(axis=0) + confusion.sum(axis=1) > 0
+    return float(precision_recall_f1(confusion)[2][occurs].mean())
+
+
+def constant_guess(confusion: np.ndarray) -> np.ndarray:
+    """The confusion matrix of always naming the most frequent true class; the first of them in a tie."""
+    support = confusion.sum(axis=1)
+    guess = np.zeros_like(confusion)
+    guess[:, support.argmax()] = support
+    return guess
+
+
+def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = CALIBRATION_BINS) -> float:
+    """Mean gap between confidence and accuracy over equal-width bins of confidence, weighted by their size.
+
+    Args:
+        confidence: (N,) probability of the named class, in [0, 1].
+        correct: (N,) bool.
+        bins: how many; a confidence on an edge belongs to the bin below it.
+    """
+    # From the left-open interval (0, 1/bins] on; 0 itself joins the first.
+    bin_of = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    gaps = np.bincount(bin_of, weights=confidence - correct, minlength=bins)
+    return float(np.abs(gaps).sum() / len(confidence))
+
+
+def bootstrap_interval(
+    confusion: np.ndarray,
+    figure: Callable[[np.ndarray], float],
+    resamples: int = BOOTSTRAP_RESAMPLES,
+    seed: int = BOOTSTRAP_SEED,
+) -> tuple[float, float]:
+    """The percentile-bootstrap 95% interval (low, high) of a figure of the confusion matrix.
+
+    To draw N examples with replacement is to draw the matrix from a multinomial, which is quick. It takes
+    examples as independent: how much another dialogue or another actor would change is not in it.
+    """
+    total = int(confusion.sum())
+    random = np.random.default_rng(seed)
+    drawn = random.multinomial(total, confusion.ravel() / total, size=resamples).reshape(-1, *confusion.shape)
+    low, high = np.quantile([figure(resample) for resample in drawn], (0.025, 0.975))
+    return float(low), float(high)
+
+
+def _constant_guess_report(confusion: np.ndarray, labels: Sequence[str]) -> dict[str, Any]:
+    guess = constant_guess(confusion)
+    return {
+        "label": labels[int(confusion.sum(axis=1).argmax())],
+        "accuracy": _rounded(accuracy(guess)),
+        "weighted_f1": _rounded(weighted_f1(guess)),
+    }
+
+
+def _per_class_report(confusion: np.ndarray, labels: Sequence[str]) -> dict[str, dict[str, float]]:
+    precision, recall, f1 = precision_recall_f1(confusion)
+    return {
+        label: {
+            "precision": _rounded(precision[index]),
+            "recall": _rounded(recall[index]),
+            "f1": _rounded(f1[index]),
+            "support": int(confusion[index].sum()),
+        }
+        for index, label in enumerate(labels)
+    }
+
+
+def _to_indices(true: Sequence[str], labels: Sequence[str]) -> np.ndarray:
+    if not true:
+        raise ValueError("there is nothing to measure: no examples were given")
+    unknown = sorted(set(true) - set(labels))
+    if unknown:
+        raise ValueError(f"true classes must be of {', '.join(labels)}, got {', '.join(unknown)}")
+    index_of = {label: index for index, label in enumerate(labels)}
+    return np.array([index_of[label] for label in true], dtype=np.int64)
+
+
+def _rounded(figure: float) -> float:
+    return round(float(figure), JSON_DIGITS)
