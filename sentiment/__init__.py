@@ -1,0 +1,56 @@
+"""Emotion and sentiment over the time of a video, from words, voice and face.
+
+    from sentiment import analyze_video, load_models
+
+    timeline = analyze_video("talk.mp4", load_models())
+    for prediction in timeline.segments:
+        print(prediction.segment.start_seconds, prediction.affect and prediction.affect.top_emotion)
+
+The names below are imported when they are first used, so that `import sentiment` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sentiment.datatypes import Affect, Segment, SegmentPrediction, Summary, Timeline
+    from sentiment.errors import SentimentError
+    from sentiment.export import timeline_to_dict, write_all
+    from sentiment.pipeline import AnalysisSettings, LoadedModels, analyze_video, load_models, stream_analysis
+    from sentiment.timeline import headline
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Affect",
+    "AnalysisSettings",
+    "LoadedModels",
+    "Segment",
+    "SegmentPrediction",
+    "SentimentError",
+    "Summary",
+    "Timeline",
+    "analyze_video",
+    "headline",
+    "load_models",
+    "stream_analysis",
+    "timeline_to_dict",
+    "write_all",
+]
+
+_HOMES = {
+    "sentiment.datatypes": ("Affect", "Segment", "SegmentPrediction", "Summary", "Timeline"),
+    "sentiment.errors": ("SentimentError",),
+    "sentiment.export": ("timeline_to_dict", "write_all"),
+    "sentiment.pipeline": ("AnalysisSettings", "LoadedModels", "analyze_video", "load_models", "stream_analysis"),
+    "sentiment.timeline": ("headline",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(home), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
