@@ -24,6 +24,7 @@ apt_install = { \
 
 .PHONY: help setup demo test lint example lock test-tools offline-models
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 
 help:
 	@sed -n 's/^#   //p' Makefile
