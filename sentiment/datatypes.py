@@ -204,8 +204,10 @@ class ClipSettings:
     """10 ms at 16 kHz: 100 spectrogram frames a second."""
     n_mels: int = 80
     mel_mean: float = 0.0
-    """Of log10 mel power over the training corpus."""
+    """Of the training corpus's log10 mel power, measured from each clip's loudest point."""
     mel_std: float = 1.0
+    mel_dynamic_range_log10: float = 6.0
+    """What lies further below a clip's loudest point is silence: 60 dB, about what a good room gives."""
     max_audio_seconds: float = 15.0
     """Longer sound is cut to its middle."""
 
@@ -222,8 +224,9 @@ class ClipSettings:
             raise SettingsError(f"clip setting framing must be 'face' or 'frame', got {self.framing!r}")
         if self.colour not in ("rgb", "grey"):
             raise SettingsError(f"clip setting colour must be 'rgb' or 'grey', got {self.colour!r}")
-        if self.mel_std <= 0:
-            raise SettingsError(f"clip setting mel_std must be positive, got {self.mel_std}")
+        for name in ("mel_std", "mel_dynamic_range_log10", "max_audio_seconds"):
+            if getattr(self, name) <= 0:
+                raise SettingsError(f"clip setting {name} must be positive, got {getattr(self, name)}")
         if self.max_tokens < 3:
             raise SettingsError(f"clip setting max_tokens must be at least 3, got {self.max_tokens}")
         if self.context_utterances < 0:

@@ -1,0 +1,194 @@
+"""A trained network on disk, and everything that must be known to use it rightly.
+
+    checkpoint.json       labels, clip settings, network settings, calibration, metrics, sha256 of each file
+    text.safetensors      the encoders and the fusion, matrices in 16 bits, so that none is too large to share
+    audio.safetensors
+    video.safetensors
+    fusion.safetensors
+    tokenizer.json        BERT's, for the `tokenizers` library
+    MODEL_CARD.md
+
+Nothing in it is ever executed: weights are safetensors, the rest is JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+
+from sentiment.clips import ClipPreprocessor
+from sentiment.datatypes import ClipSettings, ModalitySubset
+from sentiment.errors import CheckpointError, SettingsError
+from sentiment.labels import EMOTIONS, MODALITIES, SENTIMENTS
+from sentiment.model import FusionNetwork, NetworkSettings
+
+FORMAT_VERSION: Final = 1
+MANIFEST: Final = "checkpoint.json"
+TOKENIZER: Final = "tokenizer.json"
+_LABELS: Final = {"emotions": list(EMOTIONS), "sentiments": list(SENTIMENTS), "modalities": list(MODALITIES)}
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What makes the network's answers mean what they say. Fitted on validation data.
+
+    Keys are subsets of modalities, such as "text" and "text+video"; see `subset_key`.
+    """
+
+    temperatures: Mapping[str, float] = field(default_factory=dict)
+    """What the logits of each subset are divided by; 1 where a subset is not listed."""
+    certain_above: Mapping[str, float] = field(default_factory=dict)
+    """From which probability of the top emotion on an answer is certain; never, where a subset is not listed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """A network that is ready to be asked, in evaluation mode on its device."""
+
+    name: str
+    folder: Path
+    sha256: str
+    """Of checkpoint.json, which holds the sha256 of every other file: it stands for the whole."""
+    network: FusionNetwork
+    preprocessor: ClipPreprocessor
+    calibration: Calibration
+    metrics: Mapping[str, Any]
+    """What `python -m train evaluate` measured when the checkpoint was made."""
+    device: torch.device
+
+    @property
+    def clip_settings(self) -> ClipSettings:
+        return self.preprocessor.settings
+
+
+def subset_key(subset: ModalitySubset) -> str:
+    """The name of a subset of modalities in files: ("text", "video") is "text+video"."""
+    return "+".join(subset)
+
+
+def save_checkpoint(
+    folder: Path,
+    name: str,
+    network: FusionNetwork,
+    preprocessor: ClipPreprocessor,
+    calibration: Calibration,
+    metrics: Mapping[str, Any],
+    training: Mapping[str, Any],
+) -> None:
+    """Writes all files but the model card. The manifest comes last, so a folder with one is whole.
+
+    `training` says how the checkpoint was made (its recipe); it is kept and not read again.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for part, module in _parts(network).items():
+        save_file({n: _to_16_bits(t) for n, t in module.state_dict().items()}, folder / f"{part}.safetensors")
+    preprocessor.tokenizer.save(str(folder / TOKENIZER))
+    files = [*(f"{part}.safetensors" for part in _parts(network)), TOKENIZER]
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "name": name,
+        "labels": _LABELS,
+        "clip": asdict(preprocessor.settings),
+        "network": asdict(network.settings),
+        "calibration": asdict(calibration),
+        "metrics": metrics,
+        "training": training,
+        "sha256": {file: _sha256(folder / file) for file in files},
+    }
+    partial = folder / f"{MANIFEST}.partial"
+    partial.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    partial.replace(folder / MANIFEST)
+
+
+def update_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
+    """Puts other metrics into a checkpoint; its weights and settings stay as they are."""
+    manifest = _read_manifest(folder)
+    manifest["metrics"] = metrics
+    partial = folder / f"{MANIFEST}.partial"
+    partial.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    partial.replace(folder / MANIFEST)
+
+
+def load_checkpoint(folder: Path | str, device: torch.device | str = "cpu") -> Checkpoint:
+    """The checkpoint in that folder, every file of it checked against its sha256.
+
+    Raises CheckpointError where a file is missing, has been changed, or belongs to other labels or
+    another format than this version of the program.
+    """
+    folder = Path(folder)
+    manifest = _read_manifest(folder)
+    for file, expected in manifest["sha256"].items():
+        if not (folder / file).is_file():
+            raise CheckpointError(f"Checkpoint {folder} lacks {file}.")
+        if _sha256(folder / file) != expected:
+            raise CheckpointError(f"Checkpoint {folder}: {file} is not the file that was saved (its sha256 differs).")
+    try:
+        clip_settings = ClipSettings(**_with_tuples(manifest["clip"]))
+        settings = NetworkSettings(**_with_tuples(manifest["network"]))
+        network = FusionNetwork(settings, clip_settings.n_mels)
+        for part, module in _parts(network).items():
+            module.load_state_dict(load_file(folder / f"{part}.safetensors"))
+        calibration = Calibration(**manifest["calibration"])
+    except (TypeError, KeyError, RuntimeError, SettingsError, SafetensorError) as error:
+        raise CheckpointError(f"Checkpoint {folder} does not fit this version of the program: {error}") from error
+    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    return Checkpoint(
+        name=manifest["name"],
+        folder=folder,
+        sha256=_sha256(folder / MANIFEST),
+        network=network.eval().requires_grad_(False).to(device),
+        preprocessor=ClipPreprocessor(clip_settings, tokenizer),
+        calibration=calibration,
+        metrics=manifest["metrics"],
+        device=torch.device(device),
+    )
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise CheckpointError(f"{folder} is no checkpoint: it has no {MANIFEST}.")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}.") from error
+    found = manifest.get("format_version") if isinstance(manifest, dict) else None
+    if found != FORMAT_VERSION:
+        raise CheckpointError(f"{path} has format version {found!r}; this program reads version {FORMAT_VERSION}.")
+    if manifest["labels"] != _LABELS:
+        raise CheckpointError(f"{path} was made for other labels than this program's: {manifest['labels']}.")
+    expected = {f"{part}.safetensors" for part in (*MODALITIES, "fusion")} | {TOKENIZER}
+    if set(manifest["sha256"]) != expected:
+        raise CheckpointError(f"{path} must list the sha256 of {', '.join(sorted(expected))}.")
+    return manifest
+
+
+def _parts(network: FusionNetwork) -> dict[str, torch.nn.Module]:
+    """The network file by file."""
+    return {**{m: network.encoders[m] for m in MODALITIES}, "fusion": network.fusion}
+
+
+def _to_16_bits(tensor: torch.Tensor) -> torch.Tensor:
+    """Matrices and kernels in float16; norms' statistics and biases, which are few, as they are."""
+    return (tensor.half() if tensor.is_floating_point() and tensor.ndim > 1 else tensor).contiguous()
+
+
+def _with_tuples(table: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON's lists as the tuples that the settings hold."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

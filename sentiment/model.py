@@ -1,0 +1,209 @@
+"""The network: three encoders, one fusion layer, two heads that answer as one.
+
+    words  --BERT-----------> 128 \\
+    sound  --CNN on log-mel-> 128  >  384 --fusion--> 7 emotion logits    \\  one joint over the pairs
+    frames --ResNet3D-18----> 128 /                   3 sentiment logits  /  that exist
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from sentiment.datatypes import ClipBatch
+from sentiment.labels import EMOTIONS, MODALITIES, PERMITTED_PAIRS, SENTIMENTS
+
+FEATURE_SIZE = 128
+"""Numbers that each encoder gives."""
+
+PAIR_EMOTION = torch.tensor([EMOTIONS.index(emotion) for emotion, _ in PERMITTED_PAIRS])
+"""(8,) int64: the emotion of each permitted pair."""
+PAIR_SENTIMENT = torch.tensor([SENTIMENTS.index(sentiment) for _, sentiment in PERMITTED_PAIRS])
+"""(8,) int64: the sentiment of each permitted pair."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSettings:
+    """What must be known to build the network before its weights are read."""
+
+    bert: Mapping[str, Any] = field(default_factory=dict)
+    """The configuration of `transformers.BertConfig`; left out, BERT-base uncased."""
+    audio_channels: tuple[int, ...] = (32, 64, 128, 192)
+    """Of the blocks of the spectrogram CNN."""
+    fusion_size: int = 256
+    dropout: float = 0.2
+
+
+class TextEncoder(nn.Module):
+    """BERT; the mean of its last layer over the utterance's own tokens."""
+
+    def __init__(self, bert: Mapping[str, Any]) -> None:
+        super().__init__()
+        from transformers import BertConfig, BertModel
+
+        config = BertConfig(**bert)
+        self.bert = BertModel(config, add_pooling_layer=False)
+        self.project = _projection(config.hidden_size)
+
+    def forward(
+        self,
+        token_ids: torch.Tensor,
+        token_type_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        utterance_mask: torch.Tensor,
+    ) -> torch.Tensor:
+        """(B, 128) from the four (B, L) tensors that `ClipBatch` describes."""
+        hidden = self.bert(
+            input_ids=token_ids, token_type_ids=token_type_ids, attention_mask=attention_mask
+        ).last_hidden_state  # (B, L, hidden)
+        return self.project(_masked_mean(hidden, utterance_mask))
+
+
+class AudioEncoder(nn.Module):
+    """A CNN on the log-mel spectrogram; mean and maximum over the time in which there is sound."""
+
+    def __init__(self, n_mels: int, channels: tuple[int, ...], dropout: float) -> None:
+        super().__init__()
+        blocks: list[nn.Module] = []
+        for before, after in zip((1, *channels), channels, strict=False):
+            blocks += [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+            blocks += [nn.MaxPool2d(2, ceil_mode=True)]
+        self.blocks = nn.Sequential(*blocks)
+        self.halvings = len(channels)
+        bands = n_mels
+        for _ in channels:
+            bands = -(-bands // 2)
+        self.mix = nn.Sequential(nn.Dropout(dropout), nn.Linear(channels[-1] * bands, 256), nn.ReLU())
+        self.project = nn.Sequential(nn.Dropout(dropout), _projection(2 * 256))
+
+    def forward(self, log_mel: torch.Tensor, mel_lengths: torch.Tensor) -> torch.Tensor:
+        """(B, 128) from log_mel (B, n_mels, F) and the lengths (B,) in spectrogram frames."""
+        maps = self.blocks(log_mel.unsqueeze(1))  # (B, channels, bands, steps)
+        steps = self.mix(maps.permute(0, 3, 1, 2).flatten(2))  # (B, steps, 256)
+        lengths = -(-mel_lengths // 2**self.halvings)
+        heard = torch.arange(steps.shape[1], device=steps.device) < lengths.unsqueeze(1)  # (B, steps)
+        loudest = steps.masked_fill(~heard.unsqueeze(2), 0).amax(dim=1)  # ReLU: nothing lies below 0
+        return self.project(torch.cat([_masked_mean(steps, heard), loudest], dim=1))
+
+
+class VideoEncoder(nn.Module):
+    """torchvision's R3D-18 (Tran et al. 2018)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from torchvision.models.video import r3d_18
+
+        self.r3d = r3d_18(weights=None)
+        self.project = _projection(self.r3d.fc.in_features)
+        self.r3d.fc = nn.Identity()
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        """(B, 128) from frames (B, 3, T, H, W)."""
+        return self.project(self.r3d(frames))
+
+
+def encoder_inputs(modality: str, batch: ClipBatch) -> tuple[torch.Tensor, ...]:
+    """What that modality's encoder takes: the batch's tensors, rows in which it is absent left out."""
+    tensors = {
+        "text": (batch.token_ids, batch.token_type_ids, batch.attention_mask, batch.utterance_mask),
+        "audio": (batch.log_mel, batch.mel_lengths),
+        "video": (batch.frames,),
+    }[modality]
+    here = batch.presence[:, MODALITIES.index(modality)]
+    if not here.any():
+        raise ValueError(f"no clip of the batch has {modality}")
+    return tuple(tensor[here] for tensor in tensors if tensor is not None)
+
+
+class JointHead(nn.Module):
+    """Two heads whose answers are only ever read together.
+
+    p(emotion, sentiment) is proportional to exp(emotion logit + sentiment logit) over the pairs
+    that exist, so joy can never be negative.
+    """
+
+    def __init__(self, in_features: int) -> None:
+        super().__init__()
+        self.emotion = nn.Linear(in_features, len(EMOTIONS))
+        self.sentiment = nn.Linear(in_features, len(SENTIMENTS))
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """(B, 8) logits of the permitted pairs from (B, in_features)."""
+        emotion, sentiment = self.emotion(features), self.sentiment(features)
+        return emotion[:, PAIR_EMOTION.to(emotion.device)] + sentiment[:, PAIR_SENTIMENT.to(emotion.device)]
+
+
+class Fusion(nn.Module):
+    """Features of whichever modalities there are to logits of the permitted pairs."""
+
+    def __init__(self, fusion_size: int, dropout: float) -> None:
+        super().__init__()
+        self.absent = nn.Parameter(torch.zeros(len(MODALITIES), FEATURE_SIZE))
+        """What stands in for each absent modality: learned, and marked by a presence bit besides."""
+        self.layer = nn.Sequential(
+            nn.Linear(len(MODALITIES) * FEATURE_SIZE + len(MODALITIES), fusion_size), nn.GELU(), nn.Dropout(dropout)
+        )
+        self.head = JointHead(fusion_size)
+
+    def forward(self, features: torch.Tensor, presence: torch.Tensor) -> torch.Tensor:
+        """(B, 8) logits from features (B, 3, 128) and presence (B, 3) bool."""
+        filled = torch.where(presence.unsqueeze(2), features, self.absent)
+        return self.head(self.layer(torch.cat([filled.flatten(1), presence.to(filled.dtype)], dim=1)))
+
+
+class FusionNetwork(nn.Module):
+    """The whole network. Encoders run once; the fusion may be asked about any subset of them."""
+
+    def __init__(self, settings: NetworkSettings, n_mels: int) -> None:
+        super().__init__()
+        self.settings = settings
+        self.encoders = nn.ModuleDict(
+            {
+                "text": TextEncoder(settings.bert),
+                "audio": AudioEncoder(n_mels, settings.audio_channels, settings.dropout),
+                "video": VideoEncoder(),
+            }
+        )
+        self.fusion = Fusion(settings.fusion_size, settings.dropout)
+
+    def encode_one(self, modality: str, batch: ClipBatch) -> torch.Tensor:
+        """(B', 128) features of the B' clips of the batch that have this modality; there must be one."""
+        return self.encoders[modality](*encoder_inputs(modality, batch))
+
+    def encode(self, batch: ClipBatch) -> torch.Tensor:
+        """(B, 3, 128) float32 features; zeros where a modality is absent."""
+        features = torch.zeros(len(batch), len(MODALITIES), FEATURE_SIZE, device=batch.presence.device)
+        for i, modality in enumerate(MODALITIES):
+            if batch.presence[:, i].any():
+                features[batch.presence[:, i], i] = self.encode_one(modality, batch).float()
+        return features
+
+    def forward(self, batch: ClipBatch) -> torch.Tensor:
+        """(B, 8) logits of the permitted pairs."""
+        return self.fusion(self.encode(batch), batch.presence)
+
+
+def log_marginals(pair_logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log-probabilities of the emotions (B, 7) and of the sentiments (B, 3) from pair logits (B, 8)."""
+    log_joint = pair_logits.float().log_softmax(dim=1)
+
+    def over(pair_label: torch.Tensor, num_labels: int) -> torch.Tensor:
+        members = pair_label.to(log_joint.device) == torch.arange(num_labels, device=log_joint.device).unsqueeze(1)
+        return log_joint.unsqueeze(1).masked_fill(~members, -torch.inf).logsumexp(dim=2)
+
+    return over(PAIR_EMOTION, len(EMOTIONS)), over(PAIR_SENTIMENT, len(SENTIMENTS))
+
+
+def _projection(in_features: int) -> nn.Module:
+    # The norm gives the three encoders one scale, so that none outshouts the others in the fusion.
+    return nn.Sequential(nn.Linear(in_features, FEATURE_SIZE), nn.LayerNorm(FEATURE_SIZE))
+
+
+def _masked_mean(steps: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """(B, channels) mean of (B, steps, channels) over the steps where (B, steps) is True."""
+    weights = mask.unsqueeze(2).to(steps.dtype)
+    return (steps * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)

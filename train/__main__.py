@@ -1,0 +1,62 @@
+"""The command line of training: python -m train fit | evaluate."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from pathlib import Path
+
+from sentiment.errors import SentimentError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; returns the exit code: 0, or 2 after one line on stderr about what was wrong."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    try:
+        options.run(options)
+    except SentimentError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m train", description="Trains and evaluates the network.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    fit = commands.add_parser("fit", help="train a network by a recipe and write its checkpoint")
+    fit.add_argument("--recipe", default="starter", help="a name in train/recipes, or a TOML file (default: starter)")
+    fit.add_argument("--data", type=Path, required=True, help="folder that holds the corpora, zipped or unpacked")
+    fit.add_argument("--run", dest="run_folder", type=Path, help="where finished parts are kept (default: runs/RECIPE)")
+    fit.add_argument("--out", type=Path, help="folder of the checkpoint (default: RUN/checkpoint)")
+    fit.set_defaults(run=_fit)
+
+    evaluate = commands.add_parser("evaluate", help="measure a checkpoint on held-out data, as JSON on stdout")
+    evaluate.add_argument("--checkpoint", type=Path, required=True, help="folder of the checkpoint")
+    evaluate.add_argument("--data", type=Path, required=True, help="folder that holds the corpora, zipped or unpacked")
+    evaluate.add_argument("--split", choices=("test", "selection"), default="test")
+    evaluate.set_defaults(run=_evaluate)
+    return parser
+
+
+def _fit(options: argparse.Namespace) -> None:
+    from train.fit import fit
+    from train.settings import load_recipe
+
+    recipe = load_recipe(options.recipe)
+    run = options.run_folder or Path("runs") / recipe.name
+    fit(recipe, options.data, run, options.out or run / "checkpoint")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from sentiment.checkpoint import load_checkpoint
+    from train.evaluate import evaluate
+
+    print(json.dumps(evaluate(load_checkpoint(options.checkpoint), options.data, options.split)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,185 @@
+"""The fusion layer, learned from features of encoders that no longer change.
+
+No corpus of the starter carries all three signals. So half of each batch are single signals as they
+are, and half are pairs and triplets matched by label across corpora. Matched witnesses always agree,
+which real ones do not; in a part of them, set by the recipe, a signal therefore shows another emotion
+than the label. From that the fusion learns how far to trust each. What such triplets score is no
+measure of the network on real video, and is not reported as one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from sentiment.checkpoint import Calibration, subset_key
+from sentiment.datatypes import ModalitySubset
+from sentiment.labels import EMOTIONS, MODALITIES
+from sentiment.model import FEATURE_SIZE, Fusion, FusionNetwork, log_marginals
+from sentiment.prediction import SUBSETS
+from train.calibration import certainty_threshold, fit_temperature
+from train.dataset import UNKNOWN, ExampleDataset
+from train.loop import class_weights, pair_loss
+from train.settings import FusionSettings
+
+logger = logging.getLogger(__name__)
+
+JOINT_SUBSETS = tuple(subset for subset in SUBSETS if len(subset) > 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureBank:
+    """What one encoder makes of its examples."""
+
+    features: torch.Tensor
+    """(N, 128) float32."""
+    emotion: torch.Tensor
+    """(N,) int64."""
+    sentiment: torch.Tensor
+    """(N,) int64, UNKNOWN where the corpus has none."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mix:
+    """A batch for the fusion."""
+
+    features: torch.Tensor
+    """(B, 3, 128) float32."""
+    presence: torch.Tensor
+    """(B, 3) bool."""
+    emotion: torch.Tensor
+    """(B,) int64."""
+    sentiment: torch.Tensor
+    """(B,) int64, UNKNOWN where nothing says."""
+
+
+@torch.inference_mode()
+def make_bank(
+    network: FusionNetwork, modality: str, dataset: ExampleDataset, limit: int, seed: int, augmented: bool
+) -> FeatureBank:
+    """Features of at most `limit` random examples."""
+    encoder = network.eval()
+    order = np.random.default_rng(seed).permutation(len(dataset))[:limit].tolist()
+    features, emotion, sentiment = [], [], []
+    for batch in dataset.batches(64, order, seed if augmented else None):
+        with torch.autocast("cpu", torch.bfloat16):
+            features.append(encoder.encode_one(modality, batch.clips).float())
+        emotion.append(batch.emotion)
+        sentiment.append(batch.sentiment)
+    return FeatureBank(torch.cat(features), torch.cat(emotion), torch.cat(sentiment))
+
+
+class Mixer:
+    """Draws batches of single signals, and of pairs and triplets matched by label."""
+
+    def __init__(self, banks: Mapping[str, FeatureBank], conflict: Mapping[str, float], seed: int) -> None:
+        self._banks = banks
+        self._conflict = conflict
+        self._rng = np.random.default_rng(seed)
+        self._rows = {
+            m: [np.flatnonzero(bank.emotion.numpy() == i) for i in range(len(EMOTIONS))] for m, bank in banks.items()
+        }
+        natural = np.bincount(banks["text"].emotion, minlength=len(EMOTIONS)) / len(banks["text"].emotion)
+        # Half as people talk, half all emotions alike: else the rare ones would hardly be met together.
+        self._prior = (natural + 1 / len(EMOTIONS)) / 2
+
+    def singles(self, modality: str, count: int) -> Mix:
+        """Examples of one modality as they are."""
+        bank = self._banks[modality]
+        rows = self._rng.integers(0, len(bank.emotion), count)
+        features = torch.zeros(count, len(MODALITIES), FEATURE_SIZE)
+        features[:, MODALITIES.index(modality)] = bank.features[rows]
+        return Mix(features, _presence((modality,), count), bank.emotion[rows], bank.sentiment[rows])
+
+    def joint(self, subset: ModalitySubset, count: int) -> Mix:
+        """Pairs or triplets: one label each, which every signal shows, or fails to show by its conflict rate."""
+        emotion = self._rng.choice(len(EMOTIONS), count, p=self._prior)
+        features = torch.zeros(count, len(MODALITIES), FEATURE_SIZE)
+        sentiment = torch.full((count,), UNKNOWN)
+        for modality in subset:
+            bank = self._banks[modality]
+            other = (emotion + self._rng.integers(1, len(EMOTIONS), count)) % len(EMOTIONS)
+            conflicting = self._rng.random(count) < self._conflict[modality]
+            shown = np.where(conflicting, other, emotion)
+            rows = np.array([self._rng.choice(self._rows[modality][e]) for e in shown])
+            features[:, MODALITIES.index(modality)] = bank.features[rows]
+            if modality == "text":  # the only one whose corpora know whether a surprise is good or bad
+                sentiment = torch.where(torch.from_numpy(conflicting), UNKNOWN, bank.sentiment[rows])
+        return Mix(features, _presence(subset, count), torch.from_numpy(emotion), sentiment)
+
+    def batch(self, count: int) -> Mix:
+        """Half singles, half pairs and triplets, each kind as often as the others."""
+        each_single, each_joint = count // 2 // len(MODALITIES), count // 2 // len(JOINT_SUBSETS)
+        parts = [self.singles(m, each_single) for m in MODALITIES]
+        parts += [self.joint(subset, each_joint) for subset in JOINT_SUBSETS]
+        fields = ("features", "presence", "emotion", "sentiment")
+        return Mix(**{name: torch.cat([getattr(part, name) for part in parts]) for name in fields})
+
+
+def fit_fusion(fusion: Fusion, banks: Mapping[str, FeatureBank], settings: FusionSettings, seed: int) -> None:
+    """Trains the fusion in place."""
+    torch.manual_seed(seed)
+    mixer = Mixer(banks, settings.conflict, seed)
+    weights = class_weights(torch.arange(len(EMOTIONS)), 0)
+    optimizer = torch.optim.AdamW(fusion.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, total_steps=settings.steps)
+    fusion.train()
+    losses = []
+    for step in range(settings.steps):
+        mix = mixer.batch(settings.batch_size)
+        loss = pair_loss(fusion(mix.features, mix.presence), mix.emotion, mix.sentiment, weights)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        losses.append(loss.item())
+        if (step + 1) % 500 == 0:
+            logger.info("fusion step %d/%d  loss %.3f", step + 1, settings.steps, np.mean(losses[-500:]))
+    fusion.eval()
+
+
+@torch.inference_mode()
+def calibrate(
+    fusion: Fusion, banks: Mapping[str, FeatureBank], expected_error: Mapping[str, float], seed: int
+) -> Calibration:
+    """Temperature and certainty threshold of every subset of modalities, from selection data.
+
+    Single signals are calibrated on real examples. Pairs and triplets are made up as in training; since
+    signals that the encoders have not learned from err by themselves, only as many conflicts are added
+    as it takes for each to be wrong as often as the recipe expects.
+    """
+    errors = {m: _error(fusion, Mix(*_whole(bank, m))) for m, bank in banks.items()}
+    added = {m: max(0.0, (expected_error[m] - e) / (1 - e)) for m, e in errors.items()}
+    mixer = Mixer(banks, added, seed)
+    temperatures, certain_above = {}, {}
+    for subset in SUBSETS:
+        mix = Mix(*_whole(banks[subset[0]], subset[0])) if len(subset) == 1 else mixer.joint(subset, 4000)
+        logits = fusion(mix.features, mix.presence)
+        key = subset_key(subset)
+        temperature = fit_temperature(logits.numpy(), mix.emotion.numpy(), mix.sentiment.numpy())
+        confidence, predicted = log_marginals(logits / temperature)[0].exp().max(dim=1)
+        correct = (predicted == mix.emotion).numpy()
+        temperatures[key] = round(temperature, 4)
+        certain_above[key] = round(certainty_threshold(confidence.numpy(), correct), 4)
+        logger.info("%s: temperature %.2f, certain from %.2f", key, temperature, certain_above[key])
+    return Calibration(temperatures, certain_above)
+
+
+def _whole(bank: FeatureBank, modality: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A bank's examples as the fields of a Mix."""
+    features = torch.zeros(len(bank.emotion), len(MODALITIES), FEATURE_SIZE)
+    features[:, MODALITIES.index(modality)] = bank.features
+    return features, _presence((modality,), len(bank.emotion)), bank.emotion, bank.sentiment
+
+
+def _error(fusion: Fusion, mix: Mix) -> float:
+    emotion, _ = log_marginals(fusion(mix.features, mix.presence))
+    return (emotion.argmax(dim=1) != mix.emotion).float().mean().item()
+
+
+def _presence(subset: ModalitySubset, count: int) -> torch.Tensor:
+    return torch.tensor([[m in subset for m in MODALITIES]]).expand(count, -1)

@@ -1,0 +1,118 @@
+"""A recipe: everything that decides what a training run gives. A TOML file fills these dataclasses."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from sentiment.datatypes import ClipSettings
+from sentiment.errors import SettingsError
+
+RECIPES_FOLDER = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseSettings:
+    """One stretch of training: some corpora, one schedule."""
+
+    corpora: tuple[str, ...]
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    """Highest value of a one-cycle schedule: a tenth of the steps up, the rest down to nothing."""
+    weight_decay: float = 0.01
+    examples_per_epoch: int | None = None
+    """A random part of the corpora in each epoch; left out, all of it."""
+    dimensions: int = 3
+    """For frames only: 2 trains the network's two-dimensional twin on stills."""
+    frame_count: int | None = None
+    """For frames only: how long the clips are that stills are turned into; left out, as in use."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSettings:
+    """How one encoder is trained, by itself with a head of its own."""
+
+    phases: tuple[PhaseSettings, ...]
+    start: str | None = None
+    """For words: where BERT's weights come from: an installed package, a folder or a name on the hub."""
+    class_weight_power: float = 0.0
+    """Each emotion's loss is weighted by (its frequency) ** -power: 0 leaves it alone, 1 balances it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FusionSettings:
+    """How the fusion is trained on features of frozen encoders."""
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    conflict: Mapping[str, float]
+    """For each modality, how often it shows another emotion than the label in a pair or triplet."""
+    weight_decay: float = 0.01
+    features_per_corpus: int = 6000
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeSettings:
+    """The sizes of the network that are not BERT's."""
+
+    audio_channels: tuple[int, ...] = (32, 64, 128, 192)
+    fusion_size: int = 256
+    dropout: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A whole training run."""
+
+    name: str
+    clip: ClipSettings
+    text: EncoderSettings
+    audio: EncoderSettings
+    video: EncoderSettings
+    fusion: FusionSettings
+    network: ShapeSettings = field(default_factory=ShapeSettings)
+    seed: int = 0
+
+
+def load_recipe(name_or_path: str) -> Recipe:
+    """The recipe of that name in train/recipes, or in that TOML file.
+
+    Raises SettingsError where there is none, or it holds a setting that does not exist.
+    """
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        path = RECIPES_FOLDER / f"{name_or_path}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in RECIPES_FOLDER.glob("*.toml")))
+        raise SettingsError(f"There is no recipe {name_or_path!r}; give a .toml file or one of: {known}.")
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path.name} is no valid TOML: {error}.") from error
+    return from_table(Recipe, table, path.name)
+
+
+def from_table(kind: type, table: Mapping[str, Any], where: str) -> Any:
+    """A dataclass of `kind` from nested tables of plain values; names that it does not have are refused."""
+    hints = get_type_hints(kind)
+    unknown = sorted(set(table) - {f.name for f in dataclasses.fields(kind)})
+    if unknown:
+        raise SettingsError(f"{where} has settings that do not exist: {', '.join(unknown)}.")
+    try:
+        return kind(**{name: _convert(hints[name], value, f"{where}: {name}") for name, value in table.items()})
+    except TypeError as error:
+        raise SettingsError(f"{where}: {error}.") from error
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return from_table(hint, value, where)
+    if get_origin(hint) is tuple:
+        return tuple(_convert(get_args(hint)[0], item, where) for item in value)
+    return value
