@@ -137,10 +137,10 @@ _CLOSING: Final = "\"'”’»›)]}」』】）》"
 _OPENING: Final = "\"'“‘«‹([{「『【（《¿¡-–—"
 
 _TITLES: Final = frozenset(
-    ("mr", "mrs", "ms", "dr", "prof", "st", "mt", "ft", "gen", "col", "capt", "lt", "sgt", "rev", "hon", "sen", "gov")
-    + ("vs", "dept", "approx")
-    + ("hr", "fr", "frl", "bzw", "ca", "ggf", "inkl")  # German
-    + ("mme", "mlle", "sr", "sra", "srta", "dra", "ud", "uds", "sig", "dott")  # French, Spanish, Italian
+    {"mr", "mrs", "ms", "dr", "prof", "st", "mt", "ft", "gen", "col", "capt", "lt", "sgt", "rev", "hon", "sen", "gov"}
+    | {"vs", "dept", "approx"}
+    | {"hr", "fr", "frl", "bzw", "ca", "ggf", "inkl"}  # German
+    | {"mme", "mlle", "sr", "sra", "srta", "dra", "ud", "uds", "sig", "dott"}  # French, Spanish, Italian
 )
 """What stands before something else, so that its full stop never ends a sentence. Not complete: one
 that is missing costs a split before a capital letter, no more."""
