@@ -192,9 +192,9 @@ _LIMITS: Final = """
 - **Not validated by sex, age, skin colour, accent or culture.** How much worse it is for some people than for others
   is not known. Its corpora are English, mostly American, and partly acted; the labels are what annotators saw, and
   annotators disagree.
-- Irony, sarcasm, and words in another language than English are read at face value or not at all.
-- A real voice and a moving face in a video differ from what it learned: expect less than the figures above.
-- Rare classes (disgust, fear) are found least; see the tables below.
+- Not tested on irony and sarcasm, nor on words in another language than English, whatever the recogniser understands.
+- Not measured on recordings unlike those it learned from. A real voice and a moving face in a video are such, so
+  expect less than the figures above.
 """.strip()
 
 
