@@ -1,0 +1,197 @@
+"""The command line: `python -m sentiment analyze VIDEO --out DIR`.
+
+Results go to stdout; progress, notices and errors to stderr. Exit codes: 0 done, 2 bad input or bad
+arguments, 130 interrupted. Files are written when all is done: an interrupted analysis leaves nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import shutil
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sentiment.errors import SentimentError, SettingsError
+
+if TYPE_CHECKING:
+    from sentiment.datatypes import SegmentPrediction, Timeline
+    from sentiment.pipeline import Stage
+
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+"""128 + SIGINT, as shells report it."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Every option and its default."""
+    parser = argparse.ArgumentParser(
+        prog="python -m sentiment",
+        description="Emotion and sentiment over the time of a video, from words, voice and face.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    analyze = commands.add_parser(
+        "analyze",
+        help="analyse one video or sound file",
+        description="Analyse one video or sound file. Writes timeline.json, segments.csv and captions.vtt "
+        "into DIR when all is done, and prints a table of what was found.",
+    )
+    analyze.add_argument("video", type=Path, metavar="VIDEO", help="a video or sound file")
+    analyze.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+    analyze.add_argument("--checkpoint", type=Path, metavar="DIR", help="trained weights (default: the bundled ones)")
+    analyze.add_argument(
+        "--whisper", default="base", metavar="NAME", help="speech recogniser: a model's name or folder (default: base)"
+    )
+    analyze.add_argument("--language", metavar="CODE", help='what is spoken, such as "en" (default: detected)')
+    analyze.add_argument(
+        "--device", default="auto", choices=("auto", "cpu", "cuda"), help="auto takes CUDA where there is one"
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code. Only bad arguments raise SystemExit, with code 2."""
+    options = build_parser().parse_args(arguments)
+    try:
+        with _quiet_libraries(), _notices_on_stderr():
+            timeline = analyze(options)
+    except SentimentError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print("interrupted: nothing was written", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    print_timeline(timeline)
+    return 0
+
+
+def analyze(options: argparse.Namespace) -> Timeline:
+    """Analyse the file that the options name, and write its results."""
+    from sentiment.media import open_media
+
+    # What cannot work is said before the models are loaded, which takes seconds.
+    if options.out.exists() and not options.out.is_dir():
+        raise SettingsError(f"--out needs a folder, but {options.out} is a file.")
+    open_media(options.video).close()
+
+    from sentiment.export import write_all
+    from sentiment.pipeline import AnalysisSettings, analyze_video, load_models
+
+    models = load_models(options.checkpoint, options.whisper, options.device)
+    with _StageBars() as bars:
+        timeline = analyze_video(options.video, models, AnalysisSettings(language=options.language), bars.update)
+    write_all(timeline, options.out)
+    return timeline
+
+
+# ---------------------------------------------------------------- stdout
+
+
+def print_timeline(timeline: Timeline) -> None:
+    """A line per segment, and the headline: "0:04  joy 82%  positive  Look at that!"."""
+    from sentiment.timeline import headline
+
+    width = shutil.get_terminal_size((100, 24)).columns
+    print(f"{'time':>7}  {'emotion':<14}  {'sentiment':<9}  words")
+    for prediction in timeline.segments:
+        line = _table_line(prediction)
+        print(line if len(line) <= width else line[: width - 1] + "…")
+    print(f"\n{headline(timeline)}")
+
+
+def _table_line(prediction: SegmentPrediction) -> str:
+    from sentiment.timeline import format_clock, format_percent
+
+    emotion, sentiment = "-", "-"
+    if prediction.affect is not None:
+        doubt = "" if prediction.certain else "?"
+        emotion = f"{prediction.affect.top_emotion}{doubt} {format_percent(prediction.affect.confidence)}"
+        sentiment = prediction.affect.top_sentiment
+    words = prediction.segment.text if prediction.segment.kind == "speech" else "(silent)"
+    return f"{format_clock(prediction.segment.start_seconds):>7}  {emotion:<14}  {sentiment:<9}  {words}"
+
+
+# ---------------------------------------------------------------- stderr
+
+
+class _StageBars:
+    """A progress bar for each stage, in seconds of the video, each from the moment its stage begins."""
+
+    def __init__(self) -> None:
+        from tqdm import tqdm
+
+        self._tqdm = tqdm
+        self._bars: dict[str, tqdm] = {}
+        # Bars on several lines move the cursor, which a log cannot: there, each is drawn twice, one by one.
+        self._interactive = sys.stderr.isatty()
+
+    def __enter__(self) -> _StageBars:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for bar in self._bars.values():
+            bar.close()
+
+    def update(self, stage: Stage, done_seconds: float, total_seconds: float) -> None:
+        """A ProgressCallback."""
+        if stage not in self._bars:
+            self._bars[stage] = self._tqdm(
+                desc=stage,
+                total=round(total_seconds, 1),
+                unit="s",
+                bar_format="{desc:>7} {percentage:3.0f}% |{bar}| {n:.0f}/{total:.0f} s, {remaining} left",
+                position=len(self._bars) if self._interactive else 0,
+                mininterval=0.1 if self._interactive else float("inf"),
+                file=sys.stderr,
+            )
+        bar = self._bars[stage]
+        bar.update(round(done_seconds, 1) - bar.n)
+
+
+@contextmanager
+def _notices_on_stderr() -> Iterator[None]:
+    """Shows what the package logs (INFO and above) as plain lines on stderr, above any progress bar."""
+    handler = _NoticeHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("sentiment")
+    level_before, propagate_before = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level_before)
+        logger.propagate = propagate_before
+
+
+class _NoticeHandler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        from tqdm import tqdm
+
+        tqdm.write(f"note: {self.format(record)}", file=sys.stderr)
+
+
+@contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Keeps the libraries' own bars, advice and deprecation warnings off the screen."""
+    for name, value in {
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "TRANSFORMERS_VERBOSITY": "error",
+    }.items():
+        os.environ.setdefault(name, value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,268 @@
+"""The whole path: one file goes in, its timeline comes out, growing as it is made.
+
+    listen   a window of sound becomes words, and words become segments
+    watch    each segment's frames are read, its face is followed, and all of it becomes tensors
+    feel     the network answers for a batch of segments
+
+Frames are dropped with their segment and sound with its window, so memory does not grow with the file.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from sentiment.checkpoint import Checkpoint, load_checkpoint
+from sentiment.clips import crop_faces, sample_times
+from sentiment.datatypes import AudioTrack, ClipInputs, FaceBox, Segment, SegmentPrediction, Timeline, Word
+from sentiment.errors import CheckpointError, SettingsError
+from sentiment.faces import FaceFinder, FaceSettings, follow_face
+from sentiment.media import MediaFile, open_media
+from sentiment.prediction import predict
+from sentiment.provenance import describe_media, trace_provenance
+from sentiment.segmentation import SegmentationSettings, cut_segments
+from sentiment.timeline import summarize
+from sentiment.transcription import Transcriber, load_transcriber
+
+STARTER_CHECKPOINT = Path(__file__).resolve().parents[1] / "assets" / "models" / "starter"
+"""The weights that come with the project, used where no others are named."""
+
+Stage = Literal["listen", "watch", "feel"]
+
+STAGES: tuple[Stage, ...] = ("listen", "watch", "feel")
+
+ProgressCallback = Callable[[Stage, float, float], None]
+"""Called with the stage, the seconds of the video it has done, and the seconds there are. An exception
+that it raises ends the analysis, as closing the iterator does."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisSettings:
+    """What may differ from one analysis to the next. What belongs to the weights is in the checkpoint."""
+
+    language: str | None = None
+    """ISO 639-1 code of what is spoken; None: detected in the first window with speech, then kept."""
+    window_seconds: float = 60.0
+    """Sound that is recognised at a time: twice what Whisper reads at once, so that few windows are cut
+    and the first answers still come early."""
+    batch_segments: int = 8
+    """Segments that go through the network together; more are hardly faster and come later."""
+    max_frame_side_px: int = 640
+    """Frames are scaled down to this: a face of a tenth of the picture still fills half of what is read."""
+    segmentation: SegmentationSettings = field(default_factory=SegmentationSettings)
+    faces: FaceSettings = field(default_factory=FaceSettings)
+
+    def __post_init__(self) -> None:
+        for name in ("window_seconds", "batch_segments", "max_frame_side_px"):
+            if not getattr(self, name) > 0:
+                raise SettingsError(f"analysis setting {name} must be positive, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedModels:
+    """Everything that is loaded once. Immutable: analyses in several threads may share it."""
+
+    checkpoint: Checkpoint
+    transcriber: Transcriber
+    device: str
+    """Where the network runs: "cpu" or "cuda". The transcriber has chosen its own."""
+
+
+def load_models(checkpoint: Path | str | None = None, whisper: str = "base", device: str = "auto") -> LoadedModels:
+    """Load the network and the speech recogniser; takes some seconds.
+
+    `checkpoint` is a folder, by default the bundled one; `whisper` a model's name or folder; `device`
+    "auto" (CUDA where there is one), "cpu" or "cuda".
+
+    Raises CheckpointError, TranscriptionError, or SettingsError for a device that is not there.
+    """
+    network_device = _choose_device(device)
+    if checkpoint is None and not STARTER_CHECKPOINT.is_dir():
+        raise CheckpointError(f"There are no bundled weights at {STARTER_CHECKPOINT}; name a checkpoint's folder.")
+    folder = STARTER_CHECKPOINT if checkpoint is None else Path(checkpoint)
+    return LoadedModels(
+        checkpoint=load_checkpoint(folder, network_device),
+        transcriber=load_transcriber(whisper, device),
+        device=network_device,
+    )
+
+
+def stream_analysis(
+    path: Path | str,
+    models: LoadedModels,
+    settings: AnalysisSettings = AnalysisSettings(),
+    on_progress: ProgressCallback | None = None,
+) -> Generator[Timeline, None, None]:
+    """Analyse a video or sound file, yielding its timeline each time a batch of segments is answered.
+
+    The last one is complete (`Timeline.is_complete`). Closing the iterator cancels and frees the file;
+    timelines that were yielded stay valid. Nothing happens before the first is asked for.
+
+    Raises MediaError for a file that cannot be read, TranscriptionError for a language nobody knows.
+    """
+    with open_media(path) as media:
+        analysis = _Analysis(media, models, settings, on_progress)
+        for window in _windows(media, settings.window_seconds):
+            segments = analysis.listen(window)
+            for batch in _batches(segments, settings.batch_segments):
+                analysis.feel(list(analysis.watch(batch, window.audio)))
+                yield analysis.timeline(batch[-1].end_seconds)
+        yield analysis.finish()
+
+
+def analyze_video(
+    path: Path | str,
+    models: LoadedModels,
+    settings: AnalysisSettings = AnalysisSettings(),
+    on_progress: ProgressCallback | None = None,
+) -> Timeline:
+    """Analyse a whole file; raises what `stream_analysis` raises."""
+    newest = deque(stream_analysis(path, models, settings, on_progress), maxlen=1)
+    return newest.pop()
+
+
+# ---------------------------------------------------------------- the stages
+
+
+class _Window(NamedTuple):
+    """A stretch of the file, [start, end), with its sound where the file has some."""
+
+    start_seconds: float
+    end_seconds: float
+    audio: AudioTrack | None
+
+
+class _Seen(NamedTuple):
+    """What was made of one segment: its tensors, and the face in it, () where there was none."""
+
+    segment: Segment
+    clip: ClipInputs
+    face: tuple[FaceBox, ...]
+
+
+class _Analysis:
+    """What one analysis holds while it runs. The stages are called in order, window by window."""
+
+    def __init__(
+        self,
+        media: MediaFile,
+        models: LoadedModels,
+        settings: AnalysisSettings,
+        on_progress: ProgressCallback | None,
+    ) -> None:
+        self._media = media
+        self._models = models
+        self._clip_settings = models.checkpoint.clip_settings
+        self._settings = settings
+        self._on_progress = on_progress
+        self._frames = media.frame_reader(settings.max_frame_side_px) if media.video else None
+        self._face_finder = FaceFinder() if media.video and self._clip_settings.framing == "face" else None
+        self._context: deque[str] = deque(maxlen=self._clip_settings.context_utterances)
+        self._language: str | None = None
+        self._predictions: list[SegmentPrediction] = []
+        self._video = describe_media(media)
+        self._provenance = trace_provenance(media.path, models, settings)
+
+    def listen(self, window: _Window) -> list[Segment]:
+        """The segments of a window: utterances where somebody speaks, silent stretches elsewhere."""
+        self._report("listen", window.start_seconds)
+        words: tuple[Word, ...] = ()
+        if window.audio is not None:
+            transcript = self._models.transcriber.transcribe(window.audio, self._settings.language or self._language)
+            words = transcript.words
+            if words and self._language is None:  # what is "detected" where nobody speaks decides nothing
+                self._language = transcript.language
+        self._report("listen", window.end_seconds)
+        return cut_segments(words, window.start_seconds, window.end_seconds, self._settings.segmentation)
+
+    def watch(self, segments: Sequence[Segment], audio: AudioTrack | None) -> Iterator[_Seen]:
+        """The tensors of each segment; its frames and its sound are dropped before the next one is read."""
+        preprocessor = self._models.checkpoint.preprocessor
+        for segment in segments:
+            images, face = self._look(segment)
+            if segment.kind == "speech":
+                # Nobody's mood is read from a fan: sound counts only where there is a voice.
+                voice = None if audio is None else audio.between(segment.start_seconds, segment.end_seconds)
+                clip = preprocessor.make(segment.text, tuple(self._context), voice, images)
+                self._context.append(segment.text)
+            else:
+                clip = preprocessor.make(images=images)
+            self._report("watch", segment.end_seconds)
+            yield _Seen(segment, clip, face)
+
+    def _look(self, segment: Segment) -> tuple[list[np.ndarray] | None, tuple[FaceBox, ...]]:
+        """The pictures that the network is to see, None where there is nothing it has learned to look at."""
+        if self._frames is None:
+            return None, ()
+        frames = self._frames.at(sample_times(segment, self._clip_settings))
+        if self._face_finder is None:
+            return [frame.image for frame in frames], ()
+        face = follow_face(self._face_finder, frames, self._settings.faces)
+        return (crop_faces(frames, face, self._clip_settings) if face else None), face
+
+    def feel(self, seen: Sequence[_Seen]) -> None:
+        """The network's answers, which the timeline grows by."""
+        segments, clips, faces = zip(*seen, strict=True)
+        self._predictions += predict(self._models.checkpoint, segments, clips, faces)
+        self._report("feel", segments[-1].end_seconds)
+
+    def timeline(self, analysed_seconds: float) -> Timeline:
+        """What is answered so far; it shares nothing that changes with this analysis."""
+        segments = tuple(self._predictions)
+        duration_seconds = self._media.duration_seconds
+        return Timeline(
+            duration_seconds=duration_seconds,
+            video=self._video,
+            segments=segments,
+            summary=summarize(segments, duration_seconds),
+            provenance=self._provenance,
+            language=self._language,
+            analysed_seconds=min(analysed_seconds, duration_seconds),
+        )
+
+    def finish(self) -> Timeline:
+        """The whole timeline; every stage is reported as done, also where it had nothing to do."""
+        for stage in STAGES:
+            self._report(stage, self._media.duration_seconds)
+        return self.timeline(self._media.duration_seconds)
+
+    def _report(self, stage: Stage, done_seconds: float) -> None:
+        if self._on_progress is not None:
+            duration_seconds = self._media.duration_seconds
+            self._on_progress(stage, min(done_seconds, duration_seconds), duration_seconds)
+
+
+def _windows(media: MediaFile, window_seconds: float) -> Iterator[_Window]:
+    """The whole file in order: windows of its sound, then of silence where there is a picture but no sound."""
+    heard_until = 0.0
+    if media.has_audio:
+        for audio in media.audio_windows(window_seconds):
+            heard_until = min(audio.end_seconds, media.duration_seconds)
+            if audio.start_seconds < heard_until:
+                yield _Window(audio.start_seconds, heard_until, audio)
+    while media.video is not None and heard_until < media.duration_seconds:
+        until = min(heard_until + window_seconds, media.duration_seconds)
+        yield _Window(heard_until, until, None)
+        heard_until = until
+
+
+def _batches(segments: Sequence[Segment], size: int) -> Iterator[Sequence[Segment]]:
+    for start in range(0, len(segments), size):
+        yield segments[start : start + size]
+
+
+def _choose_device(device: str) -> str:
+    import torch
+
+    if device == "cpu" or (device == "auto" and not torch.cuda.is_available()):
+        return "cpu"
+    if device not in ("auto", "cuda"):
+        raise SettingsError(f"The device must be auto, cpu or cuda, got {device!r}.")
+    if not torch.cuda.is_available():
+        raise SettingsError("No CUDA device was found; use cpu, or auto to take what there is.")
+    return "cuda"
