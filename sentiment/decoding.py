@@ -7,9 +7,9 @@ only from the local disk. PyAV is imported inside the functions, to keep the com
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast, overload
 
@@ -64,6 +64,7 @@ def open_container(path: Path) -> InputContainer:
         MediaError: no such file, not a regular file, empty, or of no accepted format.
     """
     import av
+    from av.container import Flags
 
     if not path.exists():
         raise MediaError(f"There is no file {path.name}; expected is {ACCEPTED}.")
@@ -73,7 +74,7 @@ def open_container(path: Path) -> InputContainer:
     if path.stat().st_size == 0:
         raise MediaError(f"{path.name} is empty; expected is {ACCEPTED}.")
     try:
-        return av.open(
+        container = av.open(
             # The prefix keeps FFmpeg from reading a protocol into a file name such as "concat:a|b".
             f"file:{path.absolute()}",
             options={"max_pixels": str(MAX_PIXELS)},
@@ -84,6 +85,9 @@ def open_container(path: Path) -> InputContainer:
         raise MediaError(f"{path.name} may not be read: permission denied.") from error
     except av.FFmpegError as error:
         raise MediaError(f"{path.name} is no video or sound that can be read; expected is {ACCEPTED}.") from error
+    # PyAV makes FFmpeg guess timestamps that a file lacks; in avi with B-frames the guesses are out of order.
+    container.flags &= ~cast("int", Flags.gen_pts.value)
+    return container
 
 
 def choose_streams(path: Path) -> StreamChoice:
@@ -97,19 +101,19 @@ def choose_streams(path: Path) -> StreamChoice:
     """
     with open_container(path) as container:
         candidates = {kind: _candidates(container, kind) for kind in ("video", "audio")}
-    video_index, audio_index = (
-        next((index for index in candidates[kind] if _decodes(path, index)), None) for kind in ("video", "audio")
-    )
+    video_index, video_start_seconds = _first_decodable(path, candidates["video"])
+    audio_index, audio_start_seconds = _first_decodable(path, candidates["audio"])
     chosen = [index for index in (video_index, audio_index) if index is not None]
     if not chosen:
         raise MediaError(f"{path.name} holds no picture and no sound that can be decoded; expected is {ACCEPTED}.")
-    start_seconds, end_seconds = _time_span(path, chosen)
-    if not 0 < end_seconds - start_seconds <= MAX_DURATION_SECONDS:
+    origin_seconds = min(video_start_seconds, audio_start_seconds)
+    duration_seconds = _end_seconds(path, chosen) - origin_seconds
+    if not 0 < duration_seconds <= MAX_DURATION_SECONDS:
         raise MediaError(
-            f"{path.name} lasts {end_seconds - start_seconds:g} seconds; "
+            f"{path.name} lasts {duration_seconds:g} seconds; "
             f"expected is more than 0 and at most {MAX_DURATION_SECONDS / 3600:g} hours."
         )
-    return StreamChoice(video_index, audio_index, start_seconds, end_seconds - start_seconds)
+    return StreamChoice(video_index, audio_index, origin_seconds, duration_seconds)
 
 
 def _candidates(container: InputContainer, kind: Literal["video", "audio"]) -> list[int]:
@@ -121,30 +125,37 @@ def _candidates(container: InputContainer, kind: Literal["video", "audio"]) -> l
     return [s.index for s in sorted(streams, key=lambda s: not s.disposition & Disposition.default)]
 
 
-def _decodes(path: Path, stream_index: int) -> bool:
-    with open_container(path) as container:
-        return next(iter(decoded_frames(container, container.streams[stream_index])), None) is not None
+def _first_decodable(path: Path, stream_indices: list[int]) -> tuple[int | None, float]:
+    """The first of these streams of which a frame can be decoded, and when that is shown; (None, inf) for none.
+
+    The frame knows better than the packet: decoders leave out what encoders put before the beginning.
+    """
+    for index in stream_indices:
+        with open_container(path) as container:
+            frame = next(iter(decoded_frames(container, container.streams[index])), None)
+            if frame is not None:
+                return index, frame_seconds(frame, 0.0) or 0.0
+    return None, math.inf
 
 
-def _time_span(path: Path, stream_indices: list[int]) -> tuple[float, float]:
-    """(start, end) of these streams in seconds, by the timestamps in the file."""
-    start_seconds, end_seconds = float("inf"), 0.0
+def _end_seconds(path: Path, stream_indices: list[int]) -> float:
+    """When the last packet of these streams ends, by the timestamps in the file."""
+    end_seconds = 0.0
     with open_container(path) as container:
-        streams = [container.streams[index] for index in stream_indices]
-        for packet in _packets(container, streams):
+        for packet in _packets(container, [container.streams[index] for index in stream_indices]):
             ticks = packet.pts if packet.pts is not None else packet.dts
-            if ticks is None or packet.is_discard:
-                continue
-            duration = packet.duration * packet.time_base if packet.duration else _usual_frame_seconds(packet.stream)
-            start_seconds = min(start_seconds, float(ticks * packet.time_base))
-            end_seconds = max(end_seconds, float(ticks * packet.time_base + duration))
-    return min(start_seconds, end_seconds), end_seconds
+            if ticks is not None and not packet.is_discard:
+                duration_seconds = float((packet.duration or 0) * packet.time_base) or _usual_frame_seconds(
+                    packet.stream
+                )
+                end_seconds = max(end_seconds, float(ticks * packet.time_base) + duration_seconds)
+    return end_seconds
 
 
-def _usual_frame_seconds(stream: Stream) -> Fraction | float:
+def _usual_frame_seconds(stream: Stream) -> float:
     """How long one frame of this stream lasts, for packets that do not say; 0 where that is unknown."""
     rate = stream.guessed_rate if stream.type == "video" else None
-    return 1 / rate if rate else 0.0
+    return float(1 / rate) if rate else 0.0
 
 
 # ---------------------------------------------------------------- packets to frames
@@ -208,7 +219,7 @@ def timed_video_frames(
     container: InputContainer, stream: VideoStream, origin_seconds: float
 ) -> Generator[tuple[float, VideoFrame], None, None]:
     """(time, frame) with times that ascend from 0; a frame that would be shown before its predecessor is skipped."""
-    usual_seconds = float(_usual_frame_seconds(stream))
+    usual_seconds = _usual_frame_seconds(stream)
     previous_seconds: float | None = None
     for frame in decoded_frames(container, stream):
         seconds = frame_seconds(frame, origin_seconds)

@@ -157,6 +157,8 @@ def _video_packets(path: Path, choice: StreamChoice, output: VideoStream) -> Ite
             picture = painter.paint(frame)
             if is_first:
                 output.width, output.height = picture.width, picture.height
+                output.codec_context.colorspace = picture.colorspace
+                output.codec_context.color_range = picture.color_range
                 seconds = 0.0  # before its first frame, a player shall show that frame and not black
             yield from output.encode(_stamped(picture, seconds))
         if choice.duration_seconds - seconds > 2 * REPEAT_LAST_FRAME_SECONDS:
@@ -181,8 +183,7 @@ class _UprightPainter:
         from av.video.reformatter import VideoReformatter
 
         self._stream = stream
-        self._reformatter = VideoReformatter()
-        self._turned_reformatter = VideoReformatter()
+        self._to_rgb, self._to_yuv = VideoReformatter(), VideoReformatter()
         self._size: tuple[int, int] | None = None
 
     def paint(self, frame: VideoFrame) -> VideoFrame:
@@ -193,10 +194,12 @@ class _UprightPainter:
             width, height = square_pixel_size(frame, self._stream, COPY_MAX_SIDE_PX)
             self._size = _even(width), _even(height)
         if matrix is None:
-            return self._reformatter.reformat(frame, *self._size, format="yuv420p", threads=1)
-        rgb = self._reformatter.reformat(frame, *self._size, format="rgb24", threads=1)
+            return self._to_yuv.reformat(frame, *self._size, "yuv420p", dst_color_range="MPEG", threads=1)
+        rgb = self._to_rgb.reformat(frame, *self._size, "rgb24", threads=1)
         upright = av.VideoFrame.from_ndarray(turned(rgb.to_ndarray(), matrix), format="rgb24")
-        return self._turned_reformatter.reformat(upright, format="yuv420p", threads=1)
+        return self._to_yuv.reformat(
+            upright, format="yuv420p", dst_colorspace="ITU601", dst_color_range="MPEG", threads=1
+        )
 
 
 def _even(side_px: int) -> int:

@@ -1,0 +1,76 @@
+"""Files that several tests share. All are real and small, and made once for a run of the tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from media_files import even_times, silence, speak, tone, write_media, write_recorder_webm
+
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+
+
+@pytest.fixture(scope="session")
+def media_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the session's media files lie; do not write into it."""
+    return tmp_path_factory.mktemp("media")
+
+
+@pytest.fixture(scope="session")
+def small_video(media_folder: Path) -> Path:
+    """An mp4 of 2 s, 160x120, 25 frames a second that carry their number, and a tone."""
+    return write_media(media_folder / "small.mp4", times_seconds=even_times(2.0), sound=tone(2.0))
+
+
+@pytest.fixture(scope="session")
+def video_without_sound(media_folder: Path) -> Path:
+    return write_media(media_folder / "without sound.mp4", times_seconds=even_times(2.0))
+
+
+@pytest.fixture(scope="session")
+def sound_file(media_folder: Path) -> Path:
+    """A wav: 1 s of silence, then 1 s of a tone."""
+    import numpy as np
+
+    sound = np.concatenate([silence(1.0, 16_000), tone(1.0, rate_hz=16_000)])
+    return write_media(media_folder / "sound.wav", sound=sound, audio_codec="pcm_s16le", rate_hz=16_000)
+
+
+@pytest.fixture(scope="session")
+def recorder_webm(media_folder: Path) -> Path:
+    """2 s as a browser's MediaRecorder writes them."""
+    return write_recorder_webm(media_folder / "recorded.webm", even_times(2.0), tone(2.0))
+
+
+@pytest.fixture(scope="session")
+def text_named_mp4(media_folder: Path) -> Path:
+    path = media_folder / "notes.mp4"
+    path.write_text("Dear diary, this is not a video.\n" * 100)
+    return path
+
+
+@pytest.fixture(scope="session")
+def example_video() -> Path:
+    """assets/example.mp4: a synthetic face and synthetic voices."""
+    return ASSETS / "example.mp4"
+
+
+@pytest.fixture(scope="session")
+def speech_file(media_folder: Path) -> Callable[..., Path]:
+    """speech_file(text, voice="en-us") gives a wav in which espeak-ng says it.
+
+    Skips where espeak-ng is missing, but not where CI is set: there nothing may be skipped.
+    """
+    if shutil.which("espeak-ng") is None and not os.environ.get("CI"):
+        pytest.skip("espeak-ng is not installed")
+    spoken: dict[tuple[str, str], Path] = {}
+
+    def file_of(text: str, voice: str = "en-us") -> Path:
+        if (text, voice) not in spoken:
+            spoken[text, voice] = speak(media_folder / f"speech {len(spoken)}.wav", text, voice)
+        return spoken[text, voice]
+
+    return file_of

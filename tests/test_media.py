@@ -1,0 +1,458 @@
+"""The decoder on real files of every kind, and on everything that is none."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from media_files import (
+    corners,
+    even_times,
+    number_in,
+    numbered_picture,
+    quartered_picture,
+    silence,
+    tone,
+    write_media,
+    write_recorder_webm,
+)
+
+from sentiment.datatypes import AudioTrack
+from sentiment.errors import MediaError
+from sentiment.media import is_playable_in_browser, open_media, read_audio, write_playable_copy
+
+VIDEO_KINDS = {
+    "mp4": {},
+    "mov": {},
+    "mkv": {},
+    "webm": {"video_codec": "libvpx-vp9", "audio_codec": "libopus"},
+    "avi": {"video_codec": "mjpeg", "audio_codec": "pcm_s16le"},
+}
+SOUND_KINDS = {"wav": "pcm_s16le", "mp3": "libmp3lame", "flac": "flac", "m4a": "aac", "ogg": "libopus"}
+
+
+def numbers_at(path: Path, times_seconds: list[float]) -> list[int]:
+    with open_media(path) as media:
+        return [number_in(frame.image) for frame in media.frame_reader().at(times_seconds)]
+
+
+def whole_sound(path: Path, **arguments: float) -> list[AudioTrack]:
+    with open_media(path) as media:
+        return list(media.audio_windows(**arguments))
+
+
+def loud_seconds(track: AudioTrack) -> tuple[float, float]:
+    """When the first and when the last loud sample is heard."""
+    loud = np.flatnonzero(np.abs(track.samples) > 0.1)
+    return tuple(track.start_seconds + loud[[0, -1]] / track.sample_rate_hz)
+
+
+# ---------------------------------------------------------------- kinds of files
+
+
+@pytest.mark.parametrize("ending", VIDEO_KINDS)
+def test_video_of_every_kind(tmp_path: Path, ending: str) -> None:
+    sound = np.concatenate([silence(1.0), tone(1.0)])
+    path = write_media(tmp_path / f"video.{ending}", times_seconds=even_times(2.0), sound=sound, **VIDEO_KINDS[ending])
+    with open_media(path) as media:
+        assert media.duration_seconds == pytest.approx(2.0, abs=0.05)
+        assert (media.video.width, media.video.height) == (160, 120)
+        assert media.video.display_matrix is None
+        assert media.has_audio
+    assert numbers_at(path, [0.0, 0.5, 1.01, 1.99]) == [0, 12, 25, 49]
+    (track,) = whole_sound(path)
+    assert loud_seconds(track) == pytest.approx((1.0, 2.0), abs=0.02)
+
+
+@pytest.mark.parametrize("ending", SOUND_KINDS)
+def test_sound_of_every_kind(tmp_path: Path, ending: str) -> None:
+    sound = np.concatenate([silence(1.0), tone(1.0)])
+    path = write_media(tmp_path / f"sound.{ending}", sound=sound, audio_codec=SOUND_KINDS[ending])
+    with open_media(path) as media:
+        assert media.video is None
+        assert media.duration_seconds == pytest.approx(2.0, abs=0.05)
+        with pytest.raises(ValueError, match="no video"):
+            media.frame_reader()
+    track = read_audio(path)
+    assert (track.sample_rate_hz, track.start_seconds) == (16_000, 0.0)
+    assert loud_seconds(track) == pytest.approx((1.0, 2.0), abs=0.02)
+
+
+def test_recording_of_a_browser_has_no_duration_in_its_header(recorder_webm: Path) -> None:
+    with av.open(str(recorder_webm)) as container:
+        assert container.duration is None
+    with open_media(recorder_webm) as media:
+        assert media.duration_seconds == pytest.approx(2.0, abs=0.05)
+    assert numbers_at(recorder_webm, [0.0, 0.5, 1.99]) == [0, 12, 49]
+
+
+def test_video_without_sound(video_without_sound: Path) -> None:
+    with open_media(video_without_sound) as media:
+        assert not media.has_audio
+        assert list(media.audio_windows()) == []
+        assert media.video is not None
+    with pytest.raises(MediaError, match=r"without sound\.mp4 has no sound"):
+        read_audio(video_without_sound)
+
+
+def test_cover_art_is_no_video(tmp_path: Path) -> None:
+    path = tmp_path / "song.m4a"
+    with av.open(str(path), "w", format="mp4") as container:
+        audio = container.add_stream("aac", rate=48_000, layout="mono")
+        cover = container.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 160, 120, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        container.mux(cover.encode(av.VideoFrame.from_ndarray(numbered_picture(9), format="rgb24")))
+        for start in range(0, 48_000, 960):
+            frame = av.AudioFrame.from_ndarray(tone(0.02).reshape(1, -1), format="s16", layout="mono")
+            frame.sample_rate, frame.time_base, frame.pts = 48_000, Fraction(1, 48_000), start
+            container.mux(audio.encode(frame))
+        container.mux([*cover.encode(None), *audio.encode(None)])
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].disposition & av.stream.Disposition.attached_pic
+    with open_media(path) as media:
+        assert media.video is None
+        assert media.has_audio
+
+
+def test_of_several_streams_the_default_one_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "two.mkv"
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("libx264", rate=25) for _ in range(2)]
+        for stream, disposition in zip(streams, (0, av.stream.Disposition.default), strict=True):
+            stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+            stream.disposition = disposition
+        for number in range(10):
+            for stream, shown in zip(streams, (10, 40), strict=True):
+                frame = av.VideoFrame.from_ndarray(numbered_picture(shown), format="rgb24")
+                frame.pts, frame.time_base = number, Fraction(1, 25)
+                container.mux(stream.encode(frame))
+        for stream in streams:
+            container.mux(stream.encode(None))
+    assert numbers_at(path, [0.1]) == [40]
+
+
+# ---------------------------------------------------------------- frames
+
+
+def test_a_frame_is_shown_until_the_next_one(tmp_path: Path) -> None:
+    times = [0.0, 0.1, 0.15, 0.9, 1.0]
+    path = write_media(tmp_path / "variable.mkv", times_seconds=times)
+    with open_media(path) as media:
+        frames = media.frame_reader().at([0.0, 0.099, 0.1, 0.16, 0.5, 0.899, 0.95, 7.0])
+    assert [number_in(frame.image) for frame in frames] == [0, 0, 1, 2, 2, 2, 3, 4]
+    assert [frame.time_seconds for frame in frames] == pytest.approx([0.0, 0.0, 0.1, 0.15, 0.15, 0.15, 0.9, 1.0])
+
+
+def test_times_ascend_over_all_calls(small_video: Path) -> None:
+    with open_media(small_video) as media:
+        reader = media.frame_reader()
+        assert [number_in(frame.image) for frame in reader.at([0.2, 0.2, 0.6])] == [5, 5, 15]
+        assert [number_in(frame.image) for frame in reader.at([0.6, 1.0])] == [15, 25]
+        with pytest.raises(ValueError, match="ascend"):
+            reader.at([0.9])
+        assert number_in(media.frame_reader().at([0.0])[0].image) == 0  # another pass begins anew
+
+
+@pytest.mark.parametrize(
+    ("rotation_degrees", "hflip", "expected"),
+    [(0, False, "rgbw"), (90, False, "gwrb"), (180, False, "wbgr"), (270, False, "brwg"), (0, True, "grwb")],
+)
+def test_pictures_are_turned_and_mirrored_as_a_player_does(
+    tmp_path: Path, rotation_degrees: int, hflip: bool, expected: str
+) -> None:
+    path = write_media(
+        tmp_path / "phone.mp4",
+        times_seconds=even_times(0.4),
+        picture=quartered_picture,
+        rotation_degrees=rotation_degrees,
+        hflip=hflip,
+    )
+    width, height = (120, 160) if rotation_degrees in (90, 270) else (160, 120)
+    with open_media(path) as media:
+        assert (media.video.width, media.video.height) == (width, height)
+        (frame,) = media.frame_reader().at([0.0])
+    assert frame.image.shape == (height, width, 3)
+    assert corners(frame.image) == expected
+
+
+def test_large_pictures_are_scaled_down_and_small_ones_left_alone(small_video: Path) -> None:
+    with open_media(small_video) as media:
+        assert media.frame_reader(max_side_px=64).at([0.0])[0].image.shape == (48, 64, 3)
+        assert media.frame_reader(max_side_px=999).at([0.0])[0].image.shape == (120, 160, 3)
+
+
+def test_pixels_become_square(tmp_path: Path) -> None:
+    path = write_media(tmp_path / "wide.mp4", times_seconds=even_times(0.4), pixel_aspect=Fraction(2, 1))
+    with open_media(path) as media:
+        assert (media.video.width, media.video.height) == (320, 120)
+        assert media.frame_reader(max_side_px=160).at([0.0])[0].image.shape == (60, 160, 3)
+
+
+@pytest.mark.parametrize(("ending", "codec"), [("mp4", "libx264"), ("avi", "mjpeg"), ("webm", "libvpx-vp9")])
+def test_colours_are_right(tmp_path: Path, ending: str, codec: str) -> None:
+    skin = np.full((120, 160, 3), (224, 172, 105), dtype=np.uint8)
+    path = write_media(
+        tmp_path / f"skin.{ending}", times_seconds=even_times(0.4), picture=lambda _: skin, video_codec=codec
+    )
+    write_playable_copy(path, tmp_path / "copy.mp4")
+    for file in (path, tmp_path / "copy.mp4"):
+        with open_media(file) as media:
+            (frame,) = media.frame_reader().at([0.2])
+        assert np.abs(frame.image.astype(int) - skin).max() <= 4, file.name
+
+
+# ---------------------------------------------------------------- sound
+
+
+@pytest.mark.parametrize("channels", [1, 2, 6])
+def test_full_scale_sound_is_mixed_down_without_clipping(tmp_path: Path, channels: int) -> None:
+    path = write_media(tmp_path / "loud.wav", sound=tone(1.0, channels=channels, level=0.99), audio_codec="pcm_s16le")
+    samples = read_audio(path).samples
+    assert samples.dtype == np.float32
+    assert samples.shape == (16_000,)
+    assert np.abs(samples).max() == pytest.approx(0.99, abs=0.02)
+    pitch_hz = np.abs(np.fft.rfft(samples)).argmax()  # one bin is 1 Hz in one second
+    assert pitch_hz == 440
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_sound_that_starts_late_lies_where_it_is_heard(tmp_path: Path, ending: str) -> None:
+    path = write_media(
+        tmp_path / f"late.{ending}", times_seconds=even_times(3.0), sound=tone(1.0), sound_start_seconds=1.5
+    )
+    (track,) = whole_sound(path)
+    assert track.start_seconds == 0.0
+    assert track.duration_seconds == pytest.approx(3.0, abs=0.05)
+    assert loud_seconds(track) == pytest.approx((1.5, 2.5), abs=0.03)
+
+
+def test_a_gap_in_the_sound_is_silence(tmp_path: Path) -> None:
+    path = tmp_path / "gap.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=16_000, layout="mono")
+        for start_seconds in (0.0, 2.0):
+            frame = av.AudioFrame.from_ndarray(tone(1.0, rate_hz=16_000).reshape(1, -1), format="s16", layout="mono")
+            frame.sample_rate, frame.time_base, frame.pts = 16_000, Fraction(1, 16_000), round(16_000 * start_seconds)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    (track,) = whole_sound(path)
+    assert track.duration_seconds == pytest.approx(3.0, abs=0.01)
+    assert not np.any(track.between(1.01, 1.99).samples)
+    assert np.abs(track.between(2.01, 2.99).samples).max() > 0.4
+
+
+def test_files_that_do_not_begin_at_zero_keep_picture_and_sound_together(tmp_path: Path) -> None:
+    path = write_media(
+        tmp_path / "cut.mkv", times_seconds=even_times(2.0, start_seconds=5.0), sound=tone(1.0), sound_start_seconds=6.0
+    )
+    with open_media(path) as media:
+        assert media.duration_seconds == pytest.approx(2.0, abs=0.05)
+    assert numbers_at(path, [0.0, 1.0]) == [0, 25]
+    assert loud_seconds(whole_sound(path)[0])[0] == pytest.approx(1.0, abs=0.03)
+
+
+def test_windows_tile_the_file_and_are_cut_in_pauses(tmp_path: Path) -> None:
+    """Ten words of 1.5 s with pauses of half a second; windows of at most 5 s."""
+    sound = np.concatenate([tone(1.5, rate_hz=16_000), silence(0.5, 16_000)] * 10)
+    path = write_media(tmp_path / "words.wav", sound=sound, audio_codec="pcm_s16le", rate_hz=16_000)
+    windows = whole_sound(path, window_seconds=5.0)
+    assert np.array_equal(np.concatenate([w.samples for w in windows]), read_audio(path).samples)
+    assert windows[0].start_seconds == 0.0
+    for before, after in itertools.pairwise(windows):
+        assert after.start_seconds == pytest.approx(before.end_seconds)
+        assert before.duration_seconds <= 5.0
+        assert 1.5 <= after.start_seconds % 2.0 <= 2.0
+    assert len(windows) == 5
+
+
+def test_sound_is_resampled(sound_file: Path) -> None:
+    assert read_audio(sound_file, sample_rate_hz=8_000).samples.shape == (16_000,)
+
+
+# ---------------------------------------------------------------- everything else
+
+
+def empty_wav(path: Path) -> None:
+    write_media(path, sound=silence(0.0), audio_codec="pcm_s16le", format_name="wav")
+
+
+def video_with_blank_packets(path: Path) -> None:
+    """A faultless header, and behind it nothing but zeros."""
+    write_media(path, times_seconds=even_times(1.0), options={"movflags": "faststart"})
+    data = path.read_bytes()
+    start = data.index(b"mdat") + 4
+    path.write_bytes(data[:start] + bytes(len(data) - start))
+
+
+PLAYLISTS = {
+    "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{target}\n#EXT-X-ENDLIST\n",
+    "concat": "ffconcat version 1.0\nfile '{target}'\n",
+    "dash": '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><Period><AdaptationSet>'
+    '<Representation id="1"><BaseURL>{target}</BaseURL></Representation></AdaptationSet></Period></MPD>',
+    "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 9 RTP/AVP 0\n",
+}
+
+BAD_FILES = {
+    "missing.mp4": lambda path: None,
+    "folder.mp4": lambda path: path.mkdir(),
+    "empty.mp4": lambda path: path.touch(),
+    "text.mp4": lambda path: path.write_text("This is not a video.\n" * 200),
+    "noise.mp4": lambda path: path.write_bytes(np.random.default_rng(0).bytes(200_000)),
+    "noise.mp3": lambda path: path.write_bytes(np.random.default_rng(0).bytes(200_000)),
+    "noise.webm": lambda path: path.write_bytes(np.random.default_rng(1).bytes(200_000)),
+    "picture.png": lambda path: av.VideoFrame.from_ndarray(quartered_picture(), format="rgb24").save(path),
+    "nothing.wav": empty_wav,
+    "blank.mp4": video_with_blank_packets,
+    "fifo.mp4": os.mkfifo,
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_everything_else_is_one_sentence(tmp_path: Path, name: str) -> None:
+    BAD_FILES[name](tmp_path / name)
+    for refuse in (open_media, read_audio, is_playable_in_browser):
+        with pytest.raises(MediaError) as caught:
+            refuse(tmp_path / name)
+        message = str(caught.value)
+        assert name in message
+        assert str(tmp_path) not in message
+        assert "\n" not in message
+        assert message.endswith(".")
+
+
+@pytest.mark.parametrize("kind", PLAYLISTS)
+@pytest.mark.parametrize("ending", ["mp4", "m3u8", "ffconcat", "mpd", "sdp"])
+def test_no_playlist_opens_another_file(tmp_path: Path, small_video: Path, kind: str, ending: str) -> None:
+    shutil.copy(small_video, tmp_path / "target.mp4")
+    path = tmp_path / f"list.{ending}"
+    path.write_text(PLAYLISTS[kind].format(target="target.mp4"))
+    with pytest.raises(MediaError, match=rf"list\.{ending}"):
+        open_media(path)
+
+
+@pytest.mark.parametrize("name", ["http://127.0.0.1/a.mp4", "concat:{}", "subfile,,start,0,end,0,,:{}", "data:,x", "-"])
+def test_no_address_is_opened(small_video: Path, name: str) -> None:
+    with pytest.raises(MediaError, match="no file"):
+        open_media(name.format(small_video))
+
+
+def test_a_name_that_looks_like_an_address_is_a_file_all_the_same(tmp_path: Path, small_video: Path) -> None:
+    path = tmp_path / "concat:a|b 100% 'é'.mp4"
+    shutil.copy(small_video, path)
+    assert numbers_at(path, [0.5]) == [12]
+
+
+def test_a_file_that_breaks_off_lasts_as_long_as_it_has_frames(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (50, 120, 160, 3), dtype=np.uint8)
+    path = write_media(
+        tmp_path / "cut.mp4",
+        times_seconds=even_times(2.0),
+        picture=lambda number: noise[number],
+        options={"movflags": "faststart"},
+    )
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    with open_media(path) as media:
+        assert 0.5 < media.duration_seconds < 1.5
+        (frame,) = media.frame_reader().at([2.0])
+        assert frame.time_seconds < media.duration_seconds
+
+
+# ---------------------------------------------------------------- copies for the browser
+
+
+def test_what_a_browser_plays_as_it_is(tmp_path: Path, small_video: Path, recorder_webm: Path) -> None:
+    assert is_playable_in_browser(small_video)
+    sounds = {
+        ending: write_media(tmp_path / f"s.{ending}", sound=tone(1.0), audio_codec=codec)
+        for ending, codec in SOUND_KINDS.items()
+    }
+    assert [ending for ending, path in sounds.items() if is_playable_in_browser(path)] == ["wav", "mp3", "flac", "m4a"]
+    assert not is_playable_in_browser(recorder_webm)  # no duration: the player could not be sent to a moment
+    shutil.copy(small_video, tmp_path / "renamed.mkv")
+    assert not is_playable_in_browser(tmp_path / "renamed.mkv")
+    times = even_times(1.0)
+    assert not is_playable_in_browser(write_media(tmp_path / "old.mp4", times_seconds=times, video_codec="mpeg4"))
+    assert not is_playable_in_browser(write_media(tmp_path / "flip.mp4", times_seconds=times, hflip=True))
+    late = write_media(tmp_path / "late.mp4", times_seconds=even_times(1.0, start_seconds=1.0))
+    assert not is_playable_in_browser(late)
+
+
+COPIED = {
+    "recorded.webm": lambda path: write_recorder_webm(path, even_times(2.0), tone(2.0)),
+    "old.avi": lambda path: write_media(
+        path, times_seconds=even_times(2.0), sound=tone(2.0), video_codec="mjpeg", audio_codec="pcm_s16le"
+    ),
+    "variable.mkv": lambda path: write_media(
+        path, times_seconds=[0.0, 0.1, 0.15, 0.9, 1.0], sound=tone(1.0), sound_start_seconds=1.0
+    ),
+    "late.mkv": lambda path: write_media(path, times_seconds=even_times(2.0, start_seconds=5.0)),
+    "odd.mkv": lambda path: write_media(
+        path, times_seconds=even_times(2.0), picture=lambda n: numbered_picture(n, 151, 101), video_codec="ffv1"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COPIED)
+def test_copy_has_the_time_axis_of_the_original(tmp_path: Path, name: str) -> None:
+    original = COPIED[name](tmp_path / name)
+    copy = tmp_path / "copy.mp4"
+    write_playable_copy(original, copy)
+    assert is_playable_in_browser(copy)
+    with av.open(str(copy)) as container:
+        assert container.streams.video[0].codec_context.name == "h264"
+        assert container.streams.video[0].pix_fmt == "yuv420p"
+    data = copy.read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")
+    with open_media(original) as before, open_media(copy) as after:
+        assert after.duration_seconds == pytest.approx(before.duration_seconds, abs=0.05)
+        assert after.has_audio == before.has_audio
+        times = [0.0, 0.12, 0.5, 0.95]
+        for one, other in zip(before.frame_reader().at(times), after.frame_reader().at(times), strict=True):
+            assert number_in(one.image) == number_in(other.image)
+            assert one.time_seconds == pytest.approx(other.time_seconds, abs=1e-3)
+        if before.has_audio:
+            (heard,), (copied,) = before.audio_windows(), after.audio_windows()
+            assert loud_seconds(copied) == pytest.approx(loud_seconds(heard), abs=0.03)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "copy.mp4"])
+
+
+def test_copy_is_upright_with_even_sides_and_square_pixels(tmp_path: Path) -> None:
+    original = write_media(
+        tmp_path / "phone.mov",
+        times_seconds=even_times(0.4),
+        picture=quartered_picture,
+        rotation_degrees=90,
+        hflip=True,
+        pixel_aspect=Fraction(101, 100),
+    )
+    write_playable_copy(original, tmp_path / "copy.mp4")
+    with open_media(original) as before, open_media(tmp_path / "copy.mp4") as after:
+        assert (before.video.width, before.video.height) == (120, 162)
+        assert (after.video.width, after.video.height) == (120, 162)
+        assert after.video.display_matrix is None
+        expected = corners(before.frame_reader().at([0.0])[0].image)
+        assert corners(after.frame_reader().at([0.0])[0].image) == expected == "wgbr"
+
+
+def test_copy_of_sound_alone(tmp_path: Path, sound_file: Path) -> None:
+    write_playable_copy(sound_file, tmp_path / "copy.m4a")
+    with open_media(tmp_path / "copy.m4a") as media:
+        assert media.video is None
+        (track,) = media.audio_windows()
+    assert loud_seconds(track) == pytest.approx((1.0, 2.0), abs=0.03)
+
+
+def test_a_copy_that_fails_leaves_nothing_behind(tmp_path: Path, small_video: Path, text_named_mp4: Path) -> None:
+    with pytest.raises(MediaError):
+        write_playable_copy(text_named_mp4, tmp_path / "copy.mp4")
+    with pytest.raises(MediaError, match="No playable copy"):
+        write_playable_copy(small_video, tmp_path / "no such folder" / "copy.mp4")
+    assert list(tmp_path.iterdir()) == []
