@@ -1,0 +1,7 @@
+"""The studio: the Gradio page on which a video goes in and its timeline comes out. Only this package knows Gradio."""
+
+from __future__ import annotations
+
+from sentiment.studio.page import build_studio, launch_options
+
+__all__ = ["build_studio", "launch_options"]

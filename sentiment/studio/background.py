@@ -1,0 +1,78 @@
+"""Work in a thread of its own, read as a stream of events that can be closed at any time.
+
+A page that shows progress must be free to draw, and free to cancel, while the network computes.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from sentiment.errors import SentimentError
+
+Event = TypeVar("Event")
+
+HEARTBEAT_SECONDS = 0.5
+"""How often a reader is woken where nothing happens: soon enough for a clock, and for a cancel to be noticed."""
+
+
+class _Cancelled(Exception):
+    """Raised inside the work when its reader is gone."""
+
+
+def follow(work: Callable[[Callable[[Event], None]], None]) -> Iterator[Event | None]:
+    """Run `work(emit)` in a thread and yield what it emits; None where nothing came for HEARTBEAT_SECONDS.
+
+    Closing the iterator ends the work the next time it emits. What the work raises is raised here; an
+    error other than SentimentError goes to the log with its traceback, and here as RuntimeError.
+    """
+    events: queue.SimpleQueue[Event | SentimentError | _End] = queue.SimpleQueue()
+    cancelled = threading.Event()
+
+    def emit(event: Event) -> None:
+        if cancelled.is_set():
+            raise _Cancelled
+        events.put(event)
+
+    def run() -> None:
+        end = _End(finished=False)
+        try:
+            work(emit)
+            end = _End(finished=True)
+        except SentimentError as error:
+            events.put(error)
+        except _Cancelled:
+            return
+        finally:
+            events.put(end)
+
+    threading.Thread(target=run, name="analysis", daemon=True).start()
+    try:
+        yield from _read(events)
+    finally:
+        cancelled.set()
+
+
+class _End:
+    """The last event of all."""
+
+    def __init__(self, finished: bool) -> None:
+        self.finished = finished
+
+
+def _read(events: queue.SimpleQueue[Event | SentimentError | _End]) -> Iterator[Event | None]:
+    while True:
+        try:
+            event = events.get(timeout=HEARTBEAT_SECONDS)
+        except queue.Empty:
+            yield None
+            continue
+        if isinstance(event, SentimentError):
+            raise event
+        if isinstance(event, _End):
+            if not event.finished:
+                raise RuntimeError("the analysis broke off; the log says why")
+            return
+        yield event

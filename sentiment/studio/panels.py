@@ -1,0 +1,194 @@
+"""The parts of the page that are plain HTML. Words that come from a file are escaped here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from html import escape
+
+from sentiment.datatypes import SegmentPrediction, Timeline
+from sentiment.labels import EMOTION_COLOURS, EMOTIONS, SENTIMENT_COLOURS, SENTIMENTS
+from sentiment.pipeline import STAGES
+from sentiment.timeline import format_clock, format_percent, headline
+
+STAGE_NAMES = {"listen": "Listening", "watch": "Watching", "feel": "Reading"}
+"""What a person is shown for each of the pipeline's stages."""
+
+HEADER = """
+<header class="masthead">
+  <h1>Video sentiment</h1>
+  <p>Emotion and sentiment over the time of a video, from its words, its voices and its faces.</p>
+</header>
+"""
+
+
+def footer(hours_kept: int) -> str:
+    """What the reader should know before trusting the page, in small print."""
+    kept = "an hour" if hours_kept == 1 else f"{hours_kept} hours"
+    return f"""
+<footer class="small-print">
+  <p>It reads expressions, not what anyone feels: take it as a hint, never as a verdict on a person.</p>
+  <p>Files stay on the machine that runs this page and are deleted after {kept}. The bundled weights are for research
+  and other non-commercial use; the model card below says what they learned from, and how well.</p>
+</footer>"""
+
+
+# ---------------------------------------------------------------- while it runs
+
+
+def waiting(message: str) -> str:
+    """The progress panel before there is any progress."""
+    return f'<div class="progress"><p class="progress-title">{escape(message)}</p></div>'
+
+
+def progress(name: str, done: Mapping[str, float], total_seconds: float, elapsed_seconds: float) -> str:
+    """One bar per stage; `done` is how many seconds of the video each has behind it."""
+    bars = "".join(_stage_bar(stage, done.get(stage, 0.0), total_seconds) for stage in STAGES)
+    return (
+        f'<div class="progress"><p class="progress-title">Analysing <b>{escape(name)}</b>'
+        f'<span class="number">{format_clock(elapsed_seconds)}</span></p>{bars}</div>'
+    )
+
+
+def _stage_bar(stage: str, done_seconds: float, total_seconds: float) -> str:
+    share = min(1.0, done_seconds / total_seconds) if total_seconds > 0 else 0.0
+    clock = f"{format_clock(done_seconds)} / {format_clock(total_seconds)}" if total_seconds > 0 else "–"
+    return (
+        f'<div class="stage"><span>{STAGE_NAMES[stage]}</span>'
+        f'<span class="bar" role="progressbar" aria-label="{STAGE_NAMES[stage]}" aria-valuemin="0" aria-valuemax="100"'
+        f' aria-valuenow="{100 * share:.0f}"><i style="width:{share:.1%}"></i></span>'
+        f'<span class="number">{clock}</span></div>'
+    )
+
+
+# ---------------------------------------------------------------- the answer in short
+
+
+def verdict(timeline: Timeline, note: str = "") -> str:
+    """The sentence of summary with a dot before each emotion it names, and the shares it rests on as chips."""
+    chips = "".join(f"<li>{escape(chip)}</li>" for chip in _chips(timeline))
+    note_line = f'<p class="note">{escape(note)}</p>' if note else ""
+    return f'<p class="headline">{_with_dots(headline(timeline))}</p>{note_line}<ul class="chips">{chips}</ul>'
+
+
+def _chips(timeline: Timeline) -> list[str]:
+    summary = timeline.summary
+    chips = [
+        f"certain for {format_percent(summary.certain_share)} of the time",
+        f"speech {format_percent(summary.speech_share)}",
+        f"face {format_percent(summary.face_share)}",
+    ]
+    if summary.unanswered_segments:
+        plural = "s" if summary.unanswered_segments > 1 else ""
+        chips.append(f"no answer for {summary.unanswered_segments} segment{plural}")
+    if timeline.language:
+        chips.append(f"language {timeline.language}")
+    return chips
+
+
+def _with_dots(sentence: str) -> str:
+    names = "|".join(e for e in EMOTIONS if e != "neutral")  # also the name of a sentiment
+    return re.sub(rf"\b({names})\b", lambda match: _emotion_name(match[1]), escape(sentence))
+
+
+def _emotion_name(emotion: str, suffix: str = "") -> str:
+    return f'<b class="emotion"><i class="dot" style="background:{EMOTION_COLOURS[emotion]}"></i>{emotion}{suffix}</b>'
+
+
+def shares(timeline: Timeline) -> str:
+    """How much of the answered time each emotion leads, as bars from the largest down."""
+    ordered = sorted(timeline.summary.emotion_share.items(), key=lambda item: -item[1])
+    return "".join(
+        f'<div class="share"><span>{name}</span><span class="bar">'
+        f'<i style="width:{share:.1%};background:{EMOTION_COLOURS[name]}"></i></span>'
+        f'<span class="number">{format_percent(share)}</span></div>'
+        for name, share in ordered
+        if share > 0
+    )
+
+
+# ---------------------------------------------------------------- beside the plots
+
+
+def emotion_legend() -> str:
+    """Names beside colours, and what hatching and gaps mean."""
+    entries = "".join(f"<li>{_dot(EMOTION_COLOURS[name])}{name}</li>" for name in EMOTIONS)
+    return f'<ul class="legend">{entries}<li><i class="hatch"></i>unsure</li><li><i class="gap"></i>no answer</li></ul>'
+
+
+def sentiment_legend() -> str:
+    """Names beside colours, in the order in which they lie in the plot."""
+    entries = "".join(f"<li>{_dot(SENTIMENT_COLOURS[name])}{name}</li>" for name in reversed(SENTIMENTS))
+    return f'<ul class="legend">{entries}</ul>'
+
+
+def _dot(colour: str) -> str:
+    return f'<i class="dot" style="background:{colour}"></i>'
+
+
+def heading(title: str, hint: str = "") -> str:
+    """A card's title in small capitals, with a quiet word of use beside it."""
+    return f"<h2>{title}{f' <span>· {hint}</span>' if hint else ''}</h2>"
+
+
+# ---------------------------------------------------------------- segment by segment
+
+
+def transcript(timeline: Timeline) -> str:
+    """The table of segments: times, top emotion, top sentiment, words and confidence.
+
+    Roles are spelled out because the phone's layout takes the table's display away.
+    """
+    columns = ("time", "emotion", "sentiment", "words", "confidence")
+    header = "".join(f'<th role="columnheader" scope="col" class="{name}">{name}</th>' for name in columns)
+    rows = "".join(_row(prediction) for prediction in timeline.segments)
+    return (
+        '<table class="transcript" role="table"><caption>Every segment with its answer</caption>'
+        f'<thead role="rowgroup"><tr role="row">{header}</tr></thead><tbody role="rowgroup">{rows}</tbody></table>'
+    )
+
+
+def _row(prediction: SegmentPrediction) -> str:
+    segment, affect = prediction.segment, prediction.affect
+    start = format_clock(segment.start_seconds)
+    if affect is None:
+        emotion, sentiment, confidence = '<span class="absent">no answer</span>', "–", "–"
+    else:
+        emotion = _emotion_name(affect.top_emotion, "" if prediction.certain else " ?")
+        sentiment, confidence = affect.top_sentiment, format_percent(affect.confidence)
+    words = escape(segment.text) if segment.text else f"<em>{_silence(prediction)}</em>"
+    cells = {
+        "time": f'<button type="button" title="Go to {start}">{start}</button>',
+        "emotion": emotion,
+        "sentiment": sentiment,
+        "words": words,
+        "confidence": confidence,
+    }
+    certainty = "certain" if prediction.certain else "unsure"
+    return (
+        f'<tr role="row" class="{certainty}" data-start="{segment.start_seconds:.3f}"'
+        f' data-end="{segment.end_seconds:.3f}">'
+        + "".join(f'<td role="cell" class="{name}">{content}</td>' for name, content in cells.items())
+        + "</tr>"
+    )
+
+
+def _silence(prediction: SegmentPrediction) -> str:
+    return "no speech · face only" if prediction.affect is not None else "no speech, no face"
+
+
+def in_words(timeline: Timeline) -> str:
+    """What the plots show, for those who cannot see them."""
+    items = "".join(f"<li>{_sentence(prediction)}</li>" for prediction in timeline.segments)
+    return f'<details class="in-words"><summary>The plots in words</summary><ol>{items}</ol></details>'
+
+
+def _sentence(prediction: SegmentPrediction) -> str:
+    segment, affect = prediction.segment, prediction.affect
+    when = f"{format_clock(segment.start_seconds)} to {format_clock(segment.end_seconds)}"
+    if affect is None:
+        return f"{when}: no answer."
+    likeliest = sorted(zip(EMOTIONS, affect.emotion, strict=True), key=lambda item: -item[1])[:2]
+    emotions = ", then ".join(f"{name} {format_percent(share)}" for name, share in likeliest)
+    sentiments = ", ".join(f"{n} {format_percent(p)}" for n, p in zip(SENTIMENTS, affect.sentiment, strict=True))
+    return f"{when}: {emotions}; {sentiments}{'' if prediction.certain else '; unsure'}."

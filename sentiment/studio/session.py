@@ -1,0 +1,92 @@
+"""One visitor's analysis, told to the page as a series of events."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sentiment.datatypes import Timeline
+from sentiment.errors import SettingsError
+from sentiment.media import is_playable_in_browser, write_playable_copy
+from sentiment.pipeline import AnalysisSettings, LoadedModels, stream_analysis
+from sentiment.studio.background import follow
+
+
+@dataclass(frozen=True, slots=True)
+class StageProgress:
+    """A stage of the pipeline has come this far."""
+
+    stage: str
+    done_seconds: float
+    total_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Playable:
+    """A file that shows the video and that every browser plays."""
+
+    path: Path
+
+
+@dataclass(slots=True)
+class ProgressLog:
+    """How far each stage has come, and for how long the analysis has run."""
+
+    done_seconds: dict[str, float] = field(default_factory=dict)
+    total_seconds: float = 0.0
+    started: float = field(default_factory=time.monotonic)
+
+    def note(self, progress: StageProgress) -> None:
+        self.done_seconds[progress.stage] = progress.done_seconds
+        self.total_seconds = progress.total_seconds
+
+    @property
+    def elapsed_seconds(self) -> float:
+        return time.monotonic() - self.started
+
+
+SessionEvent = StageProgress | Playable | Timeline
+
+
+def follow_analysis(
+    path: Path, models: LoadedModels, settings: AnalysisSettings, folder: Path
+) -> Iterator[SessionEvent | None]:
+    """Analyse a file in a thread of its own; None is a heartbeat. Closing the iterator cancels.
+
+    A file that browsers play comes first, as Playable; of any other a copy is written into `folder` at the end.
+
+    Raises what `stream_analysis` raises.
+    """
+
+    def work(emit: Callable[[SessionEvent], None]) -> None:
+        playable = is_playable_in_browser(path)
+        if playable:
+            emit(Playable(path))
+        for timeline in stream_analysis(
+            path, models, settings, lambda stage, done, total: emit(StageProgress(stage, done, total))
+        ):
+            emit(timeline)
+        if not playable:
+            copy = folder / f"{path.stem}.mp4"
+            write_playable_copy(path, copy)
+            emit(Playable(copy))
+
+    return follow(work)
+
+
+def settings_for(language: str) -> AnalysisSettings:
+    """The settings of a visitor who chose this language: an ISO 639-1 code, or "auto" to have it detected."""
+    codes = dict(languages()).values()
+    if language not in codes:
+        raise SettingsError(f"language must be 'auto' or a code such as 'en', got {language!r}")
+    return AnalysisSettings(language=None if language == "auto" else language)
+
+
+def languages() -> list[tuple[str, str]]:
+    """(name, code) of everything that Whisper understands, by name, with "auto" first."""
+    from transformers.models.whisper.tokenization_whisper import LANGUAGES
+
+    named = sorted((name.title(), code) for code, name in LANGUAGES.items())
+    return [("Detect the language", "auto"), *named]
