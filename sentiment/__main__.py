@@ -75,8 +75,7 @@ def analyze(options: argparse.Namespace) -> Timeline:
     from sentiment.media import open_media
 
     # What cannot work is said before the models are loaded, which takes seconds.
-    if options.out.exists() and not options.out.is_dir():
-        raise SettingsError(f"--out needs a folder, but {options.out} is a file.")
+    _check_out(options.out)
     open_media(options.video).close()
 
     from sentiment.export import write_all
@@ -89,14 +88,23 @@ def analyze(options: argparse.Namespace) -> Timeline:
     return timeline
 
 
+def _check_out(folder: Path) -> None:
+    """Raises SettingsError where the results' folder cannot come to be; makes nothing."""
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise SettingsError(f"--out needs a folder, but {existing} is a file.")
+    if not os.access(existing, os.W_OK):
+        raise SettingsError(f"--out needs a folder that may be written to, but {existing} may not.")
+
+
 # ---------------------------------------------------------------- stdout
 
 
 def print_timeline(timeline: Timeline) -> None:
-    """A line per segment, and the headline: "0:04  joy 82%  positive  Look at that!"."""
+    """A line per segment, "0:04  joy 82%  positive  Look at that!", and the headline. A terminal gets short lines."""
     from sentiment.timeline import headline
 
-    width = shutil.get_terminal_size((100, 24)).columns
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
     print(f"{'time':>7}  {'emotion':<14}  {'sentiment':<9}  words")
     for prediction in timeline.segments:
         line = _table_line(prediction)
@@ -123,7 +131,7 @@ class _StageBars:
     """A progress bar for each stage, in seconds of the video, each from the moment its stage begins."""
 
     def __init__(self) -> None:
-        from tqdm import tqdm
+        from tqdm import tqdm  # type: ignore[import-untyped]
 
         self._tqdm = tqdm
         self._bars: dict[str, tqdm] = {}
