@@ -93,7 +93,12 @@ def test_stderr_holds_a_bar_for_each_stage_and_nothing_else(run: subprocess.Comp
 def test_an_interrupt_leaves_nothing(folder: Path, checkpoint: Path, talk: Path) -> None:
     arguments = ("analyze", talk, "--out", folder / "interrupted", "--checkpoint", checkpoint, "--device", "cpu")
     process = subprocess.Popen(
-        command(*arguments), cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        command(*arguments),
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # A shell's background job ignores Ctrl-C, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     shown = b""
     while b"listen" not in shown:  # the first bar: the analysis has begun
