@@ -188,6 +188,7 @@ class _UprightPainter:
 
     def paint(self, frame: VideoFrame) -> VideoFrame:
         import av
+        from av.video.reformatter import Colorspace
 
         matrix = display_matrix(frame)
         if self._size is None:
@@ -198,7 +199,7 @@ class _UprightPainter:
         rgb = self._to_rgb.reformat(frame, *self._size, "rgb24", threads=1)
         upright = av.VideoFrame.from_ndarray(turned(rgb.to_ndarray(), matrix), format="rgb24")
         return self._to_yuv.reformat(
-            upright, format="yuv420p", dst_colorspace="ITU601", dst_color_range="MPEG", threads=1
+            upright, format="yuv420p", dst_colorspace=Colorspace.ITU601, dst_color_range="MPEG", threads=1
         )
 
 
