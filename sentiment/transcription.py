@@ -97,8 +97,9 @@ class Transcriber:
         if audio.sample_rate_hz != SAMPLE_RATE_HZ:
             raise ValueError(f"Whisper hears sound of {SAMPLE_RATE_HZ} Hz, got {audio.sample_rate_hz} Hz")
         language = self._check_language(language)
+        unheard = Transcript(language=language, language_probability=float(language is not None))
         if not _has_voice(audio.samples):
-            return Transcript(language=language, language_probability=float(language is not None))
+            return unheard
         segments, info = self._whisper.transcribe(
             audio.samples,
             language=language,
@@ -114,8 +115,9 @@ class Transcriber:
             vad_parameters=_vad_parameters(),
         )
         pieces = [piece for segment in segments if _is_speech(segment) for piece in _join_pieces(segment.words)]
-        words = _place_words(pieces, audio)
-        return Transcript(words, info.language, float(info.language_probability))
+        if not pieces:
+            return unheard
+        return Transcript(_place_words(pieces, audio), info.language, float(info.language_probability))
 
     def _check_language(self, language: str | None) -> str | None:
         if language is None:
@@ -221,9 +223,9 @@ def _join_pieces(pieces: Iterable[Any]) -> list[_Piece]:
         if not text:
             continue
         has_letters = any(c.isalnum() for c in text)
-        belongs_to_last = words and not piece.word[0].isspace() and not words[-1].text[-1].isspace()
-        if belongs_to_last and (not has_letters or not (is_unspaced(words[-1].text[-1]) or is_unspaced(text[0]))):
-            last = words[-1]
+        last = words[-1] if words and not piece.word[0].isspace() else None
+        is_apart = last is not None and (is_unspaced(last.text[-1]) or is_unspaced(text[0]))
+        if last is not None and not (has_letters and is_apart):
             last.text += text
             last.end_seconds = max(last.end_seconds, float(piece.end))
             last.probability = min(last.probability, float(piece.probability))
