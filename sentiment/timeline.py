@@ -74,23 +74,6 @@ def headline(timeline: Timeline) -> str:
     return f"{sentence[0].upper()}{sentence[1:]}."
 
 
-def weighted_affect(segments: Iterable[SegmentPrediction]) -> Affect | None:
-    """The mean of the answers, weighted by duration: one answer for a whole stretch; None where there is none."""
-    answered = _answered(segments)
-    total_seconds = _seconds_of(answered)
-    if not answered:
-        return None
-
-    def mean(distributions: Iterable[tuple[float, ...]]) -> tuple[float, ...]:
-        weighted = [
-            [a.segment.duration_seconds / total_seconds * p for p in distribution]
-            for a, distribution in zip(answered, distributions, strict=True)
-        ]
-        return tuple(sum(column) for column in zip(*weighted, strict=True))
-
-    return Affect(mean(a.affect.emotion for a in answered), mean(a.affect.sentiment for a in answered))
-
-
 def format_clock(time_seconds: float) -> str:
     """A time as a player shows it, cut to the whole second: "0:42", "12:05", "1:02:03"."""
     minutes, seconds = divmod(int(time_seconds), 60)

@@ -4,7 +4,7 @@ import pytest
 
 from sentiment.datatypes import Affect, FaceBox, Segment, SegmentPrediction, Timeline
 from sentiment.labels import EMOTIONS, SENTIMENTS
-from sentiment.timeline import format_clock, format_percent, headline, summarize, weighted_affect
+from sentiment.timeline import format_clock, format_percent, headline, summarize
 
 FACE = (FaceBox(0.2, 0.2, 0.6, 0.6, 0.9),)
 SIDE = {"joy": "positive", "neutral": "neutral", "surprise": "positive"}
@@ -154,14 +154,6 @@ def test_headline_tells_the_two_kinds_of_surprise_apart() -> None:
 def test_headline_does_not_mention_the_face_of_what_was_not_answered() -> None:
     faced = SegmentPrediction(Segment(0, 5, "silent"), None, face=FACE)
     assert "no face" not in headline(timeline_of(faced))
-
-
-def test_weighted_affect_weighs_by_duration() -> None:
-    mean = weighted_affect([speech(0, 3, "joy", 0.8), speech(3, 4, "anger", 0.8), unanswered(4, 99)])
-    assert mean is not None
-    assert mean.sentiment[SENTIMENTS.index("positive")] == pytest.approx(0.75 * 0.8 + 0.25 * 0.1)
-    assert sum(mean.emotion) == pytest.approx(1)
-    assert weighted_affect([unanswered(0, 1)]) is None
 
 
 @pytest.mark.parametrize(("seconds", "clock"), [(0, "0:00"), (42.9, "0:42"), (725, "12:05"), (3723, "1:02:03")])
