@@ -204,15 +204,27 @@ def decoded_frames(container: InputContainer, stream: Stream) -> Iterator[Frame]
         except av.FFmpegError as error:
             logger.debug("%s: a packet cannot be decoded: %s", Path(container.name).name, error)
             continue
-        yield from frames
+        for frame in frames:
+            if frame.pts is None and frame.dts is not None:
+                frame.pts = frame.dts - _reordering_ticks(stream)
+            yield frame
+
+
+def _reordering_ticks(stream: Stream) -> int:
+    """How much later frames leave the decoder than they are shown, in units of the stream's time base.
+
+    It matters for avi alone, which says when packets are decoded and not when frames are shown.
+    """
+    from av.video.stream import VideoStream
+
+    if not isinstance(stream, VideoStream) or not stream.time_base:
+        return 0
+    return round(stream.codec_context.reorder_depth * _usual_frame_seconds(stream) / stream.time_base)
 
 
 def frame_seconds(frame: Frame, origin_seconds: float) -> float | None:
     """When a frame is shown on the file's clock; None where the file does not say."""
-    ticks = frame.pts if frame.pts is not None else frame.dts  # avi carries only the latter
-    if ticks is None or frame.time_base is None:
-        return None
-    return float(ticks * frame.time_base) - origin_seconds
+    return None if frame.time is None else frame.time - origin_seconds
 
 
 def timed_video_frames(

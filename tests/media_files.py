@@ -11,6 +11,8 @@ from pathlib import Path
 import av
 import numpy as np
 
+from sentiment.datatypes import AudioTrack
+
 DARKEST, GREY_PER_FRAME, NUMBERS = 20, 4, 56
 """Frame i is a flat grey of DARKEST + (i % NUMBERS) * GREY_PER_FRAME, which survives every codec."""
 
@@ -63,6 +65,13 @@ def tone(
 def silence(duration_seconds: float, rate_hz: int = 48_000, channels: int = 1) -> np.ndarray:
     """(num_samples, channels) int16 zeros."""
     return np.zeros((round(duration_seconds * rate_hz), channels), dtype=np.int16)
+
+
+def loud_seconds(track: AudioTrack) -> tuple[float, float]:
+    """When the first and when the last loud sample of a track is heard."""
+    loud = np.flatnonzero(np.abs(track.samples) > 0.1)
+    first, last = track.start_seconds + loud[[0, -1]] / track.sample_rate_hz
+    return float(first), float(last)
 
 
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
