@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -106,18 +105,12 @@ def save_checkpoint(
         "training": training,
         "sha256": {file: _sha256(folder / file) for file in files},
     }
-    partial = folder / f"{MANIFEST}.partial"
-    partial.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    partial.replace(folder / MANIFEST)
+    _write_manifest(folder, manifest)
 
 
 def update_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
     """Puts other metrics into a checkpoint; its weights and settings stay as they are."""
-    manifest = _read_manifest(folder)
-    manifest["metrics"] = metrics
-    partial = folder / f"{MANIFEST}.partial"
-    partial.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    partial.replace(folder / MANIFEST)
+    _write_manifest(folder, {**read_manifest(folder), "metrics": metrics})
 
 
 def load_checkpoint(folder: Path | str, device: torch.device | str = "cpu") -> Checkpoint:
@@ -127,7 +120,7 @@ def load_checkpoint(folder: Path | str, device: torch.device | str = "cpu") -> C
     another format than this version of the program.
     """
     folder = Path(folder)
-    manifest = _read_manifest(folder)
+    manifest = read_manifest(folder)
     for file, expected in manifest["sha256"].items():
         if not (folder / file).is_file():
             raise CheckpointError(f"Checkpoint {folder} lacks {file}.")
@@ -155,7 +148,11 @@ def load_checkpoint(folder: Path | str, device: torch.device | str = "cpu") -> C
     )
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The content of checkpoint.json, checked for its format and its labels.
+
+    Raises CheckpointError where there is none, or it is not one that this version of the program reads.
+    """
     path = folder / MANIFEST
     if not path.is_file():
         raise CheckpointError(f"{folder} is no checkpoint: it has no {MANIFEST}.")
@@ -166,12 +163,18 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     found = manifest.get("format_version") if isinstance(manifest, dict) else None
     if found != FORMAT_VERSION:
         raise CheckpointError(f"{path} has format version {found!r}; this program reads version {FORMAT_VERSION}.")
-    if manifest["labels"] != _LABELS:
-        raise CheckpointError(f"{path} was made for other labels than this program's: {manifest['labels']}.")
+    if manifest.get("labels") != _LABELS:
+        raise CheckpointError(f"{path} was made for other labels than this program's: {manifest.get('labels')}.")
     expected = {f"{part}.safetensors" for part in (*MODALITIES, "fusion")} | {TOKENIZER}
-    if set(manifest["sha256"]) != expected:
+    if set(manifest.get("sha256", ())) != expected:
         raise CheckpointError(f"{path} must list the sha256 of {', '.join(sorted(expected))}.")
     return manifest
+
+
+def _write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    partial = folder / f"{MANIFEST}.partial"
+    partial.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    partial.replace(folder / MANIFEST)
 
 
 def _parts(network: FusionNetwork) -> dict[str, torch.nn.Module]:

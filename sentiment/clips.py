@@ -49,13 +49,14 @@ def _tokenize(
           0   0   0    0    1   1   1     1     token_type_ids
               x   x                             utterance_mask
     """
-    separator, start = tokenizer.token_to_id("[SEP]"), tokenizer.token_to_id("[CLS]")
+    start, separator = _mark_id(tokenizer, "[CLS]"), _mark_id(tokenizer, "[SEP]")
     own = tokenizer.encode(normalize_text(text), add_special_tokens=False).ids[: settings.max_tokens - 2]
     token_ids = [start, *own, separator]
-    earlier = " ".join(normalize_text(line) for line in context[-settings.context_utterances :])
+    num_earlier = min(settings.context_utterances, len(context))
+    earlier = " ".join(normalize_text(line) for line in context[len(context) - num_earlier :])
     room = settings.max_tokens - len(token_ids) - 1
     context_ids: list[int] = []
-    if settings.context_utterances and earlier and room > 0:
+    if earlier and room > 0:
         context_ids = [*tokenizer.encode(earlier, add_special_tokens=False).ids[-room:], separator]
     token_type_ids = [0] * len(token_ids) + [1] * len(context_ids)
     # An utterance without a single known character still has [CLS] and [SEP] to be read from.
@@ -66,6 +67,13 @@ def _tokenize(
         torch.tensor(token_type_ids, dtype=torch.int64),
         torch.tensor(utterance_mask, dtype=torch.bool),
     )
+
+
+def _mark_id(tokenizer: Tokenizer, mark: str) -> int:
+    token_id = tokenizer.token_to_id(mark)
+    if token_id is None:
+        raise ValueError(f"the tokenizer is not BERT's: it has no {mark}")
+    return token_id
 
 
 # ---------------------------------------------------------------- sound

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -48,9 +48,7 @@ class AudioTrack:
 
     def __post_init__(self) -> None:
         if self.samples.ndim != 1 or self.samples.dtype != np.float32:
-            raise ValueError(
-                f"samples must be (num_samples,) float32, got {self.samples.shape} {self.samples.dtype}"
-            )
+            raise ValueError(f"samples must be (num_samples,) float32, got {self.samples.shape} {self.samples.dtype}")
         if self.sample_rate_hz <= 0:
             raise ValueError(f"sample_rate_hz must be positive, got {self.sample_rate_hz}")
 
@@ -213,6 +211,9 @@ class ClipSettings:
 
     max_tokens: int = 96
     """Words beyond are cut: first those of the oldest context, last those of the utterance itself."""
+    languages: tuple[str, ...] = ("en",)
+    """ISO 639-1 codes of what the network has learned to read. Words in any other language are shown, and
+    taken as absent."""
     context_utterances: int = 0
     """How many earlier utterances the words are read with, as BERT's segment B."""
 
@@ -297,8 +298,8 @@ class ClipBatch:
 
     def to(self, device: torch.device | str) -> ClipBatch:
         """The same batch with its tensors on another device."""
-        moved = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return ClipBatch(**{name: None if t is None else t.to(device) for name, t in moved.items()})
+        tensors = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return replace(self, **{name: tensor.to(device) for name, tensor in tensors.items() if tensor is not None})
 
 
 # ---------------------------------------------------------------- what the network answers

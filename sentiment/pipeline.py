@@ -21,7 +21,7 @@ from sentiment.checkpoint import Checkpoint, load_checkpoint
 from sentiment.clips import crop_faces, sample_times
 from sentiment.datatypes import AudioTrack, ClipInputs, FaceBox, Segment, SegmentPrediction, Timeline, Word
 from sentiment.errors import CheckpointError, SettingsError
-from sentiment.faces import FaceFinder, FaceSettings, follow_face
+from sentiment.faces import FaceFinder, FaceSettings, follow_face, frames_of
 from sentiment.media import MediaFile, open_media
 from sentiment.prediction import predict
 from sentiment.provenance import describe_media, trace_provenance
@@ -161,7 +161,8 @@ class _Analysis:
         self._settings = settings
         self._on_progress = on_progress
         self._frames = media.frame_reader(settings.max_frame_side_px) if media.video else None
-        self._face_finder = FaceFinder() if media.video and self._clip_settings.framing == "face" else None
+        follows_faces = media.video is not None and self._clip_settings.framing == "face"
+        self._face_finder = FaceFinder(settings.faces) if follows_faces else None
         self._context: deque[str] = deque(maxlen=self._clip_settings.context_utterances)
         self._language: str | None = None
         self._predictions: list[SegmentPrediction] = []
@@ -188,7 +189,8 @@ class _Analysis:
             if segment.kind == "speech":
                 # Nobody's mood is read from a fan: sound counts only where there is a voice.
                 voice = None if audio is None else audio.between(segment.start_seconds, segment.end_seconds)
-                clip = preprocessor.make(segment.text, tuple(self._context), voice, images)
+                words = segment.text if self._language in self._clip_settings.languages else None
+                clip = preprocessor.make(words, tuple(self._context), voice, images)
                 self._context.append(segment.text)
             else:
                 clip = preprocessor.make(images=images)
@@ -203,7 +205,7 @@ class _Analysis:
         if self._face_finder is None:
             return [frame.image for frame in frames], ()
         face = follow_face(self._face_finder, frames, self._settings.faces)
-        return (crop_faces(frames, face, self._clip_settings) if face else None), face
+        return (crop_faces(frames_of(face, frames), face, self._clip_settings) if face else None), face
 
     def feel(self, seen: Sequence[_Seen]) -> None:
         """The network's answers, which the timeline grows by."""

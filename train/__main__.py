@@ -1,4 +1,4 @@
-"""The command line of training: python -m train fit | evaluate."""
+"""The command line of training: python -m train fit | evaluate | card."""
 
 from __future__ import annotations
 
@@ -39,6 +39,10 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--data", type=Path, required=True, help="folder that holds the corpora, zipped or unpacked")
     evaluate.add_argument("--split", choices=("test", "selection"), default="test")
     evaluate.set_defaults(run=_evaluate)
+
+    card = commands.add_parser("card", help="write a checkpoint's MODEL_CARD.md anew from its figures")
+    card.add_argument("--checkpoint", type=Path, required=True, help="folder of the checkpoint")
+    card.set_defaults(run=_card)
     return parser
 
 
@@ -56,6 +60,12 @@ def _evaluate(options: argparse.Namespace) -> None:
     from train.evaluate import evaluate
 
     print(json.dumps(evaluate(load_checkpoint(options.checkpoint), options.data, options.split)))
+
+
+def _card(options: argparse.Namespace) -> None:
+    from train.fit import write_model_card
+
+    write_model_card(options.checkpoint)
 
 
 if __name__ == "__main__":

@@ -8,17 +8,18 @@ from pathlib import Path
 
 import torch
 
-from sentiment.checkpoint import load_checkpoint, save_checkpoint, update_metrics
+from sentiment.checkpoint import load_checkpoint, read_manifest, save_checkpoint, update_metrics
 from sentiment.clips import ClipPreprocessor
 from sentiment.labels import MODALITIES
 from sentiment.model import FusionNetwork, NetworkSettings
+from train.corpora import Split
 from train.corpora.catalog import load_corpora
 from train.dataset import ExampleDataset, measure_mel
 from train.encoders import bert_settings, fit_encoder, start_folder
 from train.evaluate import evaluate
-from train.fusion import calibrate, fit_fusion, make_bank
+from train.fusion import FeatureBank, calibrate, fit_fusion, make_bank
 from train.model_card import render_model_card
-from train.settings import Recipe
+from train.settings import RECIPES_FOLDER, Recipe
 
 logger = logging.getLogger(__name__)
 
@@ -29,23 +30,33 @@ def fit(recipe: Recipe, data: Path, run: Path, checkpoint_folder: Path) -> None:
     network = make_network(recipe)
     for modality in MODALITIES:
         fit_encoder(modality, network, preprocessor, recipe, data, run)
-    corpora = {m: tuple(dict.fromkeys(c for p in getattr(recipe, m).phases for c in p.corpora)) for m in MODALITIES}
-    banks = {}
-    for split in ("train", "selection"):
-        # What the fusion is calibrated on shall be what the encoder was selected on: its last phase's corpora.
-        names = corpora if split == "train" else {m: getattr(recipe, m).phases[-1].corpora for m in MODALITIES}
-        for m in MODALITIES:
-            dataset = ExampleDataset(load_corpora(names[m], data, split), preprocessor)
-            limit = recipe.fusion.features_per_corpus * len(names[m])
-            banks[split, m] = make_bank(network, m, dataset, limit, recipe.seed, augmented=split == "train")
-            logger.info("features of %s, %s: %d", m, split, len(banks[split, m].emotion))
-    fit_fusion(network.fusion, {m: banks["train", m] for m in MODALITIES}, recipe.fusion, recipe.seed)
-    calibration = calibrate(
-        network.fusion, {m: banks["selection", m] for m in MODALITIES}, recipe.fusion.conflict, recipe.seed
-    )
+    fit_fusion(network.fusion, _banks("train", network, preprocessor, recipe, data), recipe.fusion, recipe.seed)
+    selection = _banks("selection", network, preprocessor, recipe, data)
+    calibration = calibrate(network.fusion, selection, recipe.fusion.conflict, recipe.seed)
     save_checkpoint(checkpoint_folder, recipe.name, network, preprocessor, calibration, {}, asdict(recipe))
     update_metrics(checkpoint_folder, evaluate(load_checkpoint(checkpoint_folder), data))
-    (checkpoint_folder / "MODEL_CARD.md").write_text(render_model_card(checkpoint_folder), encoding="utf-8")
+    write_model_card(checkpoint_folder)
+
+
+def write_model_card(checkpoint_folder: Path) -> None:
+    """Writes MODEL_CARD.md from the checkpoint's figures and from what is known to go wrong with its recipe."""
+    failures = RECIPES_FOLDER / f"{read_manifest(checkpoint_folder)['name']}.failures.md"
+    known = failures.read_text(encoding="utf-8") if failures.is_file() else ""
+    (checkpoint_folder / "MODEL_CARD.md").write_text(render_model_card(checkpoint_folder, known), encoding="utf-8")
+
+
+def _banks(
+    split: Split, network: FusionNetwork, preprocessor: ClipPreprocessor, recipe: Recipe, data: Path
+) -> dict[str, FeatureBank]:
+    """Features of each modality's last corpora, the ones that its encoder was selected on."""
+    banks = {}
+    for modality in MODALITIES:
+        names = getattr(recipe, modality).phases[-1].corpora
+        dataset = ExampleDataset(load_corpora(names, data, split), preprocessor)
+        limit = recipe.fusion.features_per_corpus * len(names)
+        logger.info("%s features of %s: %d of %d", split, "+".join(names), min(limit, len(dataset)), len(dataset))
+        banks[modality] = make_bank(network, modality, dataset, limit, recipe.seed, augmented=split == "train")
+    return banks
 
 
 def make_preprocessor(recipe: Recipe, data: Path) -> ClipPreprocessor:

@@ -164,7 +164,7 @@ def calibrate(
         confidence, predicted = log_marginals(logits / temperature)[0].exp().max(dim=1)
         correct = (predicted == mix.emotion).numpy()
         temperatures[key] = round(temperature, 4)
-        certain_above[key] = round(certainty_threshold(confidence.numpy(), correct), 4)
+        certain_above[key] = certainty_threshold(confidence.numpy(), correct)
         logger.info("%s: temperature %.2f, certain from %.2f", key, temperature, certain_above[key])
     return Calibration(temperatures, certain_above)
 

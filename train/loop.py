@@ -51,8 +51,8 @@ def pair_loss(
     example with an emotion only is scored by that emotion's whole probability. emotion_weights (7,).
     """
     log_joint = pair_logits.float().log_softmax(dim=1)
-    fits_emotion = (PAIR_EMOTION == emotion.unsqueeze(1)) | (emotion == UNKNOWN).unsqueeze(1)
-    fits_sentiment = (PAIR_SENTIMENT == sentiment.unsqueeze(1)) | (sentiment == UNKNOWN).unsqueeze(1)
+    fits_emotion = (emotion.unsqueeze(1) == PAIR_EMOTION) | (emotion == UNKNOWN).unsqueeze(1)
+    fits_sentiment = (sentiment.unsqueeze(1) == PAIR_SENTIMENT) | (sentiment == UNKNOWN).unsqueeze(1)
     losses = -log_joint.masked_fill(~(fits_emotion & fits_sentiment), -torch.inf).logsumexp(dim=1)
     weights = torch.where(emotion == UNKNOWN, 1.0, emotion_weights[emotion.clamp(min=0)])
     return (losses * weights).sum() / weights.sum()

@@ -1,0 +1,108 @@
+"""Checkpoints: what is saved comes back, and what was tampered with or made for something else is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from sentiment.checkpoint import MANIFEST, load_checkpoint, subset_key, update_metrics
+from sentiment.clips import collate
+from sentiment.errors import CheckpointError
+from tests.small_parts import save_random_checkpoint
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return save_random_checkpoint(tmp_path / "random")
+
+
+def edit(folder: Path, **changes: object) -> None:
+    path = folder / MANIFEST
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_round_trip_keeps_settings_and_answers(folder: Path, tmp_path: Path) -> None:
+    first = load_checkpoint(folder)
+    again = load_checkpoint(save_random_checkpoint(tmp_path / "twin"))
+    assert first.clip_settings.frame_size_px == 56
+    assert first.clip_settings == again.clip_settings
+    assert first.calibration == again.calibration
+    assert first.sha256 == again.sha256 != ""
+    batch = collate([first.preprocessor.make(text="so it goes")])
+    with torch.inference_mode():
+        assert torch.equal(first.network(batch), again.network(batch))
+
+
+def test_weights_are_stored_in_16_bits(folder: Path) -> None:
+    from safetensors.torch import load_file
+
+    matrices = [t for t in load_file(folder / "video.safetensors").values() if t.ndim > 1]
+    assert matrices and all(t.dtype == torch.float16 for t in matrices)
+
+
+@pytest.mark.parametrize("file", ["text.safetensors", "audio.safetensors", "fusion.safetensors", "tokenizer.json"])
+def test_a_tampered_file_is_refused(folder: Path, file: str) -> None:
+    content = bytearray((folder / file).read_bytes())
+    content[-3] ^= 1
+    (folder / file).write_bytes(content)
+    with pytest.raises(CheckpointError, match=f"{file} is not the file that was saved"):
+        load_checkpoint(folder)
+
+
+def test_a_missing_file_is_named(folder: Path) -> None:
+    (folder / "audio.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"lacks audio\.safetensors"):
+        load_checkpoint(folder)
+
+
+def test_another_label_order_is_refused(folder: Path) -> None:
+    labels = json.loads((folder / MANIFEST).read_text())["labels"]
+    edit(folder, labels={**labels, "emotions": labels["emotions"][::-1]})
+    with pytest.raises(CheckpointError, match="other labels"):
+        load_checkpoint(folder)
+
+
+def test_another_format_is_refused(folder: Path) -> None:
+    edit(folder, format_version=99)
+    with pytest.raises(CheckpointError, match="99"):
+        load_checkpoint(folder)
+
+
+def test_other_network_sizes_than_the_weights_are_refused(folder: Path) -> None:
+    network = json.loads((folder / MANIFEST).read_text())["network"]
+    edit(folder, network={**network, "fusion_size": 64})
+    with pytest.raises(CheckpointError, match="does not fit"):
+        load_checkpoint(folder)
+
+
+@pytest.mark.parametrize("content", ["", "[1, 2]", "{", '{"format_version": 1}'])
+def test_a_broken_manifest_is_refused(folder: Path, content: str) -> None:
+    (folder / MANIFEST).write_text(content)
+    with pytest.raises(CheckpointError):
+        load_checkpoint(folder)
+
+
+def test_a_folder_without_checkpoint_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="is no checkpoint"):
+        load_checkpoint(tmp_path)
+
+
+def test_a_manifest_cannot_reach_outside_its_folder(folder: Path) -> None:
+    edit(folder, sha256={"../../secret": "0" * 64})
+    with pytest.raises(CheckpointError, match="must list the sha256"):
+        load_checkpoint(folder)
+
+
+def test_metrics_can_be_added_later(folder: Path) -> None:
+    before = load_checkpoint(folder)
+    update_metrics(folder, {"text": {"emotion": {"accuracy": 0.5}}})
+    after = load_checkpoint(folder)
+    assert after.metrics["text"]["emotion"]["accuracy"] == 0.5
+    assert after.sha256 != before.sha256
+
+
+def test_subsets_are_named_in_the_order_of_the_modalities() -> None:
+    assert subset_key(("text", "video")) == "text+video"
