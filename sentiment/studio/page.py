@@ -21,14 +21,7 @@ from sentiment.export import timeline_to_dict, write_all
 from sentiment.figures import emotion_figure, sentiment_figure
 from sentiment.pipeline import LoadedModels, analyze_video
 from sentiment.studio import panels
-from sentiment.studio.session import (
-    Playable,
-    ProgressLog,
-    StageProgress,
-    follow_analysis,
-    languages,
-    settings_for,
-)
+from sentiment.studio.session import Session, follow_analysis, languages, settings_for
 from sentiment.studio.theme import make_theme
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
@@ -55,8 +48,10 @@ def build_studio(models: LoadedModels) -> gr.Blocks:
         fill_width=True,
         delete_cache=(SWEEP_SECONDS, HOURS_KEPT * 3600),
     ) as demo:
-        _html(panels.HEADER)
         page = SimpleNamespace()
+        with gr.Row(elem_id="masthead"):
+            _html(panels.HEADER)
+            page.again = gr.Button("Analyse another", visible=False, elem_id="again", scale=0, min_width=170, size="md")
         _add_start(page)
         _add_progress(page)
         _add_results(page)
@@ -120,10 +115,10 @@ def _add_results(page: SimpleNamespace) -> None:
         with gr.Row(elem_id="top"):
             with gr.Column(elem_classes="card", scale=11, min_width=320):
                 page.player = gr.Video(
-                    interactive=False, show_label=False, label="Video", elem_id="player", buttons=[], height=380
+                    interactive=False, show_label=False, label="Video", elem_id="player", buttons=[], container=False
                 )
             with gr.Column(scale=8, min_width=320):
-                with gr.Column(elem_classes="card"):
+                with gr.Column(elem_classes=["card", "verdict-card"]):
                     page.verdict = _html(elem_id="verdict")
                 with gr.Column(elem_classes="card"):
                     _html(panels.heading("Share of time"))
@@ -139,7 +134,7 @@ def _add_results(page: SimpleNamespace) -> None:
         with gr.Column(elem_classes="card"):
             _html(panels.heading("Transcript", "click a line to go there"))
             page.transcript = _html(elem_id="transcript")
-        with gr.Column(elem_classes="card", elem_id="downloads"):
+        with gr.Column(elem_classes="card", elem_id="downloads", visible=False) as page.downloads_card:
             _html(panels.heading("Take it with you"))
             with gr.Row():
                 page.downloads = {
@@ -147,7 +142,6 @@ def _add_results(page: SimpleNamespace) -> None:
                     "csv": gr.DownloadButton("Segments (CSV)", elem_id="download-csv"),
                     "vtt": gr.DownloadButton("Captions (VTT)", elem_id="download-vtt"),
                 }
-                page.again = gr.Button("Analyse another", elem_id="again")
 
 
 def _add_footer(models: LoadedModels) -> None:
@@ -195,37 +189,25 @@ def _connect(page: SimpleNamespace, models: LoadedModels) -> None:
 
 
 def _outputs(page: SimpleNamespace) -> list[Any]:
-    single = ("start", "running", "progress", "results", "timeline", "player", "verdict", "shares", "emotions")
-    rest = ("sentiments", "in_words", "transcript")
-    return [*(getattr(page, name) for name in (*single, *rest)), *page.downloads.values()]
+    panes = (page.start, page.running, page.again, page.results, page.downloads_card)
+    texts = (page.progress, page.verdict, page.shares, page.in_words, page.transcript)
+    return [*panes, *texts, page.timeline, page.player, page.emotions, page.sentiments, *page.downloads.values()]
 
 
 def _analyse(page: SimpleNamespace, models: LoadedModels, path: Path, language: str) -> Iterator[Updates]:
     """Fill the page as the analysis goes on; closing this generator cancels it."""
-    log = ProgressLog()
-    newest: Timeline | None = None
-    playable: str | None = None
-    yield {**_cleared(page), page.progress: panels.progress(path.name, {}, 0.0, 0.0)}
+    session = Session(path.name)
+    yield {**_cleared(page), page.progress: panels.progress(session)}
     with tempfile.TemporaryDirectory(prefix="analysis-") as folder:
         try:
             for event in follow_analysis(path, models, settings_for(language), Path(folder)):
-                updates: Updates = {}
-                if isinstance(event, StageProgress):
-                    log.note(event)
-                elif isinstance(event, Playable):
-                    playable = str(event.path)
-                elif isinstance(event, Timeline):
-                    newest = event
-                    updates = _filled(page, event)
-                if playable and newest:  # what is sent to a player that is not on the page yet gets lost
-                    updates[page.player], playable = playable, None
-                bars = panels.progress(path.name, log.done_seconds, log.total_seconds, log.elapsed_seconds)
-                yield {**updates, page.progress: bars}
+                results = _filled(page, session) if session.take(event) else {}
+                yield {**results, page.progress: panels.progress(session)}
         except SentimentError as error:
             yield {page.start: gr.update(visible=True), page.running: gr.update(visible=False)}
             raise _as_message(error) from error
-    if newest is not None:
-        yield from _finished(page, newest)
+    if session.timeline is not None:
+        yield from _finished(page, session.timeline)
 
 
 def _cleared(page: SimpleNamespace) -> Updates:
@@ -233,13 +215,22 @@ def _cleared(page: SimpleNamespace) -> Updates:
     return {
         page.start: gr.update(visible=False),
         page.running: gr.update(visible=True),
+        page.again: gr.update(visible=False),
         page.results: gr.update(visible=False),
+        page.downloads_card: gr.update(visible=False),
         page.timeline: None,
-        page.player: gr.update(value=None, subtitles=None),
     }
 
 
-def _filled(page: SimpleNamespace, timeline: Timeline, note: str = "") -> Updates:
+def _filled(page: SimpleNamespace, session: Session) -> Updates:
+    """The results so far. The player is told again each time: what reaches it before it is shown may get lost."""
+    if session.timeline is None:
+        return {}
+    player = {} if session.playable is None else {page.player: str(session.playable)}
+    return {**player, **_shown(page, session.timeline)}
+
+
+def _shown(page: SimpleNamespace, timeline: Timeline, note: str = "") -> Updates:
     """The page of a timeline, finished or not."""
     return {
         page.results: gr.update(visible=True),
@@ -259,6 +250,8 @@ def _finished(page: SimpleNamespace, timeline: Timeline) -> Iterator[Updates]:
         files = write_all(timeline, Path(folder))
         yield {
             page.running: gr.update(visible=False),
+            page.again: gr.update(visible=True),
+            page.downloads_card: gr.update(visible=True),
             page.player: gr.update(subtitles=str(files["vtt"])),
             **{button: str(files[kind]) for kind, button in page.downloads.items()},
         }
@@ -269,7 +262,7 @@ def _after_cancel(page: SimpleNamespace, timeline: Timeline | None) -> Iterator[
     if timeline is None:
         yield {page.start: gr.update(visible=True), page.running: gr.update(visible=False)}
         return
-    yield _filled(page, timeline, note="Cancelled: what was done until then is kept.")
+    yield _shown(page, timeline, note="Cancelled: what was done until then is kept.")
     yield from _finished(page, timeline)
 
 
@@ -280,6 +273,7 @@ def _fresh_page(page: SimpleNamespace) -> Updates:
         page.running: gr.update(visible=False),
         page.file: None,
         page.webcam: None,
+        page.player: gr.update(value=None, subtitles=None),
     }
 
 

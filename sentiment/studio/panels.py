@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from html import escape
 
 from sentiment.datatypes import SegmentPrediction, Timeline
 from sentiment.labels import EMOTION_COLOURS, EMOTIONS, SENTIMENT_COLOURS, SENTIMENTS
 from sentiment.pipeline import STAGES
+from sentiment.studio.session import Session
 from sentiment.timeline import format_clock, format_percent, headline
 
 STAGE_NAMES = {"listen": "Listening", "watch": "Watching", "feel": "Reading"}
@@ -36,17 +36,12 @@ def footer(hours_kept: int) -> str:
 # ---------------------------------------------------------------- while it runs
 
 
-def waiting(message: str) -> str:
-    """The progress panel before there is any progress."""
-    return f'<div class="progress"><p class="progress-title">{escape(message)}</p></div>'
-
-
-def progress(name: str, done: Mapping[str, float], total_seconds: float, elapsed_seconds: float) -> str:
-    """One bar per stage; `done` is how many seconds of the video each has behind it."""
-    bars = "".join(_stage_bar(stage, done.get(stage, 0.0), total_seconds) for stage in STAGES)
+def progress(session: Session) -> str:
+    """One bar per stage, and for how long it has run."""
+    bars = "".join(_stage_bar(stage, session.done_seconds.get(stage, 0.0), session.total_seconds) for stage in STAGES)
     return (
-        f'<div class="progress"><p class="progress-title">Analysing <b>{escape(name)}</b>'
-        f'<span class="number">{format_clock(elapsed_seconds)}</span></p>{bars}</div>'
+        f'<div class="progress"><p class="progress-title">Analysing <b>{escape(session.name)}</b>'
+        f'<span class="number">{format_clock(session.elapsed_seconds)}</span></p>{bars}</div>'
     )
 
 

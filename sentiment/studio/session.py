@@ -30,24 +30,38 @@ class Playable:
     path: Path
 
 
+SessionEvent = StageProgress | Playable | Timeline
+
+
 @dataclass(slots=True)
-class ProgressLog:
-    """How far each stage has come, and for how long the analysis has run."""
+class Session:
+    """What one analysis has told so far."""
 
+    name: str
+    """Of the file."""
     done_seconds: dict[str, float] = field(default_factory=dict)
+    """How much of the video each stage has behind it."""
     total_seconds: float = 0.0
+    timeline: Timeline | None = None
+    playable: Path | None = None
     started: float = field(default_factory=time.monotonic)
-
-    def note(self, progress: StageProgress) -> None:
-        self.done_seconds[progress.stage] = progress.done_seconds
-        self.total_seconds = progress.total_seconds
 
     @property
     def elapsed_seconds(self) -> float:
         return time.monotonic() - self.started
 
-
-SessionEvent = StageProgress | Playable | Timeline
+    def take(self, event: SessionEvent | None) -> bool:
+        """Note an event; whether there is something new to show beside the progress."""
+        match event:
+            case StageProgress(stage, done_seconds, total_seconds):
+                self.done_seconds[stage] = done_seconds
+                self.total_seconds = total_seconds
+                return False
+            case Playable(path):
+                self.playable = path
+            case Timeline():
+                self.timeline = event
+        return event is not None and self.timeline is not None
 
 
 def follow_analysis(
@@ -89,4 +103,4 @@ def languages() -> list[tuple[str, str]]:
     from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
     named = sorted((name.title(), code) for code, name in LANGUAGES.items())
-    return [("Detect the language", "auto"), *named]
+    return [("Detect", "auto"), *named]
