@@ -6,21 +6,19 @@ only from the local disk. PyAV is imported inside the functions, to keep the com
 
 from __future__ import annotations
 
+import io
 import logging
 import math
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast, overload
-
-import numpy as np
 
 from sentiment.errors import MediaError
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
-    from av.buffer import Buffer
     from av.container import InputContainer
     from av.frame import Frame
     from av.packet import Packet
@@ -29,6 +27,9 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 logger = logging.getLogger(__name__)
+
+MediaSource = Path | io.BytesIO
+"""A file on disk, or one that was read from an archive."""
 
 ACCEPTED = "a video (mp4, mov, mkv, webm, avi) or a sound file (wav, mp3, flac, m4a, ogg)"
 
@@ -57,8 +58,13 @@ class StreamChoice:
     duration_seconds: float
 
 
-def open_container(path: Path) -> InputContainer:
-    """Opens a local file of an accepted format; the caller closes it.
+def name_of(source: MediaSource) -> str:
+    """What messages call it."""
+    return source.name if isinstance(source, Path) else "The file in memory"
+
+
+def open_container(source: MediaSource) -> InputContainer:
+    """Opens a local file of an accepted format, from its beginning; the caller closes it.
 
     Raises:
         MediaError: no such file, not a regular file, empty, or of no accepted format.
@@ -66,6 +72,28 @@ def open_container(path: Path) -> InputContainer:
     import av
     from av.container import Flags
 
+    if isinstance(source, Path):
+        _check_regular_file(source)
+    name = name_of(source)
+    try:
+        container = av.open(
+            # The prefix keeps FFmpeg from reading a protocol into a file name such as "concat:a|b".
+            f"file:{source.absolute()}" if isinstance(source, Path) else io.BytesIO(source.getvalue()),
+            "r",
+            options={"max_pixels": str(MAX_PIXELS)},
+            container_options={"protocol_whitelist": "file", "format_whitelist": DEMUXERS},
+            metadata_errors="replace",
+        )
+    except PermissionError as error:
+        raise MediaError(f"{name} may not be read: permission denied.") from error
+    except av.FFmpegError as error:
+        raise MediaError(f"{name} is no video or sound that can be read; expected is {ACCEPTED}.") from error
+    # PyAV makes FFmpeg guess timestamps that a file lacks; in avi with B-frames the guesses are out of order.
+    container.flags &= ~cast("int", Flags.gen_pts.value)
+    return container
+
+
+def _check_regular_file(path: Path) -> None:
     if not path.exists():
         raise MediaError(f"There is no file {path.name}; expected is {ACCEPTED}.")
     if not path.is_file():
@@ -73,24 +101,9 @@ def open_container(path: Path) -> InputContainer:
         raise MediaError(f"{path.name} is {kind}; expected is {ACCEPTED}.")
     if path.stat().st_size == 0:
         raise MediaError(f"{path.name} is empty; expected is {ACCEPTED}.")
-    try:
-        container = av.open(
-            # The prefix keeps FFmpeg from reading a protocol into a file name such as "concat:a|b".
-            f"file:{path.absolute()}",
-            options={"max_pixels": str(MAX_PIXELS)},
-            container_options={"protocol_whitelist": "file", "format_whitelist": DEMUXERS},
-            metadata_errors="replace",
-        )
-    except PermissionError as error:
-        raise MediaError(f"{path.name} may not be read: permission denied.") from error
-    except av.FFmpegError as error:
-        raise MediaError(f"{path.name} is no video or sound that can be read; expected is {ACCEPTED}.") from error
-    # PyAV makes FFmpeg guess timestamps that a file lacks; in avi with B-frames the guesses are out of order.
-    container.flags &= ~cast("int", Flags.gen_pts.value)
-    return container
 
 
-def choose_streams(path: Path) -> StreamChoice:
+def choose_streams(source: MediaSource) -> StreamChoice:
     """Picks the picture and the sound that a player would pick, and measures their common time span.
 
     Of each kind the default stream that decodes, else the first that does; cover art is no video. The
@@ -99,18 +112,20 @@ def choose_streams(path: Path) -> StreamChoice:
     Raises:
         MediaError: nothing can be decoded, or the span is empty or beyond MAX_DURATION_SECONDS.
     """
-    with open_container(path) as container:
+    with open_container(source) as container:
         candidates = {kind: _candidates(container, kind) for kind in ("video", "audio")}
-    video_index, video_start_seconds = _first_decodable(path, candidates["video"])
-    audio_index, audio_start_seconds = _first_decodable(path, candidates["audio"])
+    video_index, video_start_seconds = _first_decodable(source, candidates["video"])
+    audio_index, audio_start_seconds = _first_decodable(source, candidates["audio"])
     chosen = [index for index in (video_index, audio_index) if index is not None]
     if not chosen:
-        raise MediaError(f"{path.name} holds no picture and no sound that can be decoded; expected is {ACCEPTED}.")
+        raise MediaError(
+            f"{name_of(source)} holds no picture and no sound that can be decoded; expected is {ACCEPTED}."
+        )
     origin_seconds = min(video_start_seconds, audio_start_seconds)
-    duration_seconds = _end_seconds(path, chosen) - origin_seconds
+    duration_seconds = _end_seconds(source, chosen) - origin_seconds
     if not 0 < duration_seconds <= MAX_DURATION_SECONDS:
         raise MediaError(
-            f"{path.name} lasts {duration_seconds:g} seconds; "
+            f"{name_of(source)} lasts {duration_seconds:g} seconds; "
             f"expected is more than 0 and at most {MAX_DURATION_SECONDS / 3600:g} hours."
         )
     return StreamChoice(video_index, audio_index, origin_seconds, duration_seconds)
@@ -125,23 +140,23 @@ def _candidates(container: InputContainer, kind: Literal["video", "audio"]) -> l
     return [s.index for s in sorted(streams, key=lambda s: not s.disposition & Disposition.default)]
 
 
-def _first_decodable(path: Path, stream_indices: list[int]) -> tuple[int | None, float]:
+def _first_decodable(source: MediaSource, stream_indices: list[int]) -> tuple[int | None, float]:
     """The first of these streams of which a frame can be decoded, and when that is shown; (None, inf) for none.
 
     The frame knows better than the packet: decoders leave out what encoders put before the beginning.
     """
     for index in stream_indices:
-        with open_container(path) as container:
+        with open_container(source) as container:
             frame = next(iter(decoded_frames(container, container.streams[index])), None)
             if frame is not None:
                 return index, frame_seconds(frame, 0.0) or 0.0
     return None, math.inf
 
 
-def _end_seconds(path: Path, stream_indices: list[int]) -> float:
+def _end_seconds(source: MediaSource, stream_indices: list[int]) -> float:
     """When the last packet of these streams ends, by the timestamps in the file."""
     end_seconds = 0.0
-    with open_container(path) as container:
+    with open_container(source) as container:
         for packet in _packets(container, [container.streams[index] for index in stream_indices]):
             ticks = packet.pts if packet.pts is not None else packet.dts
             if ticks is not None and not packet.is_discard:
@@ -241,47 +256,3 @@ def timed_video_frames(
         if previous_seconds is None or seconds > previous_seconds:
             previous_seconds = seconds
             yield seconds, frame
-
-
-# ---------------------------------------------------------------- stored pixels to displayed pixels
-
-
-def display_matrix(frame: VideoFrame) -> tuple[float, ...] | None:
-    """The 3x3 matrix, row by row, by which the file wants its pixels turned; None where it wants nothing.
-
-    FFmpeg stores 9 int32: 16.16 fixed point but for the last column, which is 2.30 (libavutil/display.h).
-    """
-    side_data = cast("Mapping[str, Buffer]", frame.side_data)  # PyAV's stub knows of one kind alone
-    if "DISPLAYMATRIX" not in side_data:
-        return None
-    fixed_point = np.frombuffer(bytes(side_data["DISPLAYMATRIX"]), dtype=np.int32).astype(np.float64)
-    return tuple((fixed_point / np.array([2**16, 2**16, 2**30] * 3)).tolist())
-
-
-def turned(image: np.ndarray, matrix: tuple[float, ...] | None) -> np.ndarray:
-    """The (height, width, 3) image as a player shows it: turned by quarters and mirrored, with whole pixels.
-
-    A stored point (x, y) is displayed at (a x + c y, b x + d y), where the matrix begins a b . c d.
-    """
-    if matrix is None:
-        return image
-    a, b, _, c, d, *_ = matrix
-    if swaps_sides(matrix):
-        image, a, d = image.transpose(1, 0, 2), c, b
-    return np.ascontiguousarray(image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
-
-
-def swaps_sides(matrix: tuple[float, ...] | None) -> bool:
-    """Whether width and height change places when displayed."""
-    if matrix is None:
-        return False
-    a, b, _, c, d, *_ = matrix
-    return abs(b) + abs(c) > abs(a) + abs(d)
-
-
-def square_pixel_size(frame: VideoFrame, stream: VideoStream, max_side_px: int | None = None) -> tuple[int, int]:
-    """(width, height) of a frame before turning, once its pixels are square and the longer side fits."""
-    aspect = float(stream.sample_aspect_ratio or 1)
-    width, height = frame.width * max(aspect, 1.0), frame.height * max(1 / aspect, 1.0)
-    scale = min(1.0, max_side_px / max(width, height)) if max_side_px else 1.0
-    return max(1, round(width * scale)), max(1, round(height * scale))

@@ -12,6 +12,7 @@ Time 0 is the earliest timestamp in the file, as it is for the copies that `writ
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,15 +25,13 @@ from sentiment.datatypes import AudioTrack, VideoFrame, VideoTrack
 from sentiment.decoding import (
     StreamChoice,
     choose_streams,
-    display_matrix,
+    name_of,
     open_container,
-    square_pixel_size,
-    swaps_sides,
     timed_video_frames,
-    turned,
     video_stream,
 )
 from sentiment.errors import MediaError
+from sentiment.orientation import display_matrix, square_pixel_size, swaps_sides, turned
 from sentiment.playable import is_playable_in_browser, write_playable_copy
 from sentiment.sound import sound_chunks
 
@@ -64,17 +63,18 @@ def open_media(path: Path | str) -> MediaFile:
     return MediaFile(path, choose_streams(path))
 
 
-def read_audio(path: Path | str, sample_rate_hz: int = 16_000) -> AudioTrack:
-    """The whole sound of a short file, mono, from the file's time 0 on.
+def read_audio(source: Path | str | io.BytesIO, sample_rate_hz: int = 16_000) -> AudioTrack:
+    """The whole sound of a short file, mono, from the file's time 0 to its end.
 
     Raises:
         MediaError: the file cannot be decoded, or has no sound.
     """
-    with open_media(path) as media:
-        if not media.has_audio:
-            raise MediaError(f"{media.path.name} has no sound.")
-        windows = list(media.audio_windows(media.duration_seconds + 1.0, sample_rate_hz))
-    return windows[0]
+    source = Path(source) if isinstance(source, str) else source
+    choice = choose_streams(source)
+    if choice.audio_index is None:
+        raise MediaError(f"{name_of(source)} has no sound.")
+    chunks = [chunk[:, 0] for chunk in sound_chunks(source, choice, sample_rate_hz)]
+    return _to_track(np.concatenate(chunks), sample_rate_hz, 0)
 
 
 class MediaFile:

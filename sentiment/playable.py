@@ -13,14 +13,12 @@ import numpy as np
 from sentiment.decoding import (
     StreamChoice,
     choose_streams,
-    display_matrix,
     open_container,
-    square_pixel_size,
     timed_video_frames,
-    turned,
     video_stream,
 )
 from sentiment.errors import MediaError
+from sentiment.orientation import display_matrix, square_pixel_size, turned
 from sentiment.sound import sound_chunks
 
 if TYPE_CHECKING:

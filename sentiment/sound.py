@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sentiment.decoding import StreamChoice, audio_stream, decoded_frames, frame_seconds, open_container
+from sentiment.decoding import MediaSource, StreamChoice, audio_stream, decoded_frames, frame_seconds, open_container
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -19,14 +19,16 @@ GAP_TOLERANCE_SECONDS = 0.04
 that round to milliseconds, and no more than one video frame."""
 
 
-def sound_chunks(path: Path, choice: StreamChoice, sample_rate_hz: int, layout: str = "mono") -> Iterator[np.ndarray]:
+def sound_chunks(
+    source: MediaSource, choice: StreamChoice, sample_rate_hz: int, layout: str = "mono"
+) -> Iterator[np.ndarray]:
     """The sound of [0, duration_seconds) without a gap, in small arrays (num_samples, num_channels) int16.
 
     Where the file has no sound (before its first sample, in a gap, after its last) there are zeros; sound
     that overlaps what came before is left out. Mixing down in 16 bits is what keeps 5.1 from clipping.
     """
     line = _SoundLine(sample_rate_hz, layout, choice.duration_seconds)
-    with open_container(path) as container:
+    with open_container(source) as container:
         for frame in decoded_frames(container, audio_stream(container, choice.audio_index)):
             yield from line.add(frame, frame_seconds(frame, choice.origin_seconds))
         yield from line.finish()
@@ -81,13 +83,13 @@ class _SoundLine:
                 yield self._within_file(out.to_ndarray().reshape(-1, self._num_channels))
 
     def _silence_until(self, seconds: float) -> Iterator[np.ndarray]:
-        missing = round(min(seconds, self._duration_seconds) * self._sample_rate_hz) - self._given_samples
+        missing = math.ceil(min(seconds, self._duration_seconds) * self._sample_rate_hz) - self._given_samples
         while missing > 0:
             length = min(missing, self._sample_rate_hz)
             yield self._within_file(np.zeros((length, self._num_channels), dtype=np.int16))
             missing -= length
 
     def _within_file(self, samples: np.ndarray) -> np.ndarray:
-        samples = samples[: round(self._duration_seconds * self._sample_rate_hz) - self._given_samples]
+        samples = samples[: math.ceil(self._duration_seconds * self._sample_rate_hz) - self._given_samples]
         self._given_samples += len(samples)
         return samples

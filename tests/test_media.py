@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from fractions import Fraction
 from pathlib import Path
@@ -272,6 +273,13 @@ def test_windows_tile_the_file_and_are_cut_in_pauses(tmp_path: Path) -> None:
     assert len(windows) == 5
 
 
+def test_sound_from_an_archive_is_the_same(sound_file: Path) -> None:
+    from_memory = read_audio(io.BytesIO(sound_file.read_bytes()))
+    assert np.array_equal(from_memory.samples, read_audio(sound_file).samples)
+    with pytest.raises(MediaError, match="The file in memory is no video or sound"):
+        read_audio(io.BytesIO(b"not a sound"))
+
+
 def test_sound_is_resampled(sound_file: Path) -> None:
     assert read_audio(sound_file, sample_rate_hz=8_000).samples.shape == (16_000,)
 
@@ -293,3 +301,21 @@ def test_a_file_that_breaks_off_lasts_as_long_as_it_has_frames(tmp_path: Path) -
         assert 0.5 < media.duration_seconds < 1.5
         (frame,) = media.frame_reader().at([2.0])
         assert frame.time_seconds < media.duration_seconds
+
+
+def test_damaged_packets_are_skipped(tmp_path: Path) -> None:
+    path = write_media(
+        tmp_path / "damaged.mkv",
+        times_seconds=even_times(2.0),
+        sound=tone(2.0),
+        video_codec="mjpeg",
+        audio_codec="flac",
+    )
+    data = bytearray(path.read_bytes())
+    middle = slice(len(data) // 3, len(data) // 2)
+    data[middle] = np.random.default_rng(0).bytes(middle.stop - middle.start)
+    path.write_bytes(data)
+    assert numbers_at(path, [0.2, 1.9]) == [5, 47]
+    (track,) = whole_sound(path)
+    assert track.duration_seconds == pytest.approx(2.0, abs=0.05)
+    assert np.abs(track.between(1.5, 1.9).samples).max() > 0.4

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from media_files import even_times, number_in, quartered_picture, silence, write_media
 
+from sentiment import decoding
 from sentiment.errors import MediaError
 from sentiment.media import is_playable_in_browser, open_media, read_audio
 
@@ -84,3 +85,17 @@ def test_a_name_that_looks_like_an_address_is_a_file_all_the_same(tmp_path: Path
     shutil.copy(small_video, path)
     with open_media(path) as media:
         assert number_in(media.frame_reader().at([0.5])[0].image) == 12
+
+
+def test_pictures_beyond_every_camera_are_not_decoded(
+    video_without_sound: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 160 * 120 - 1)
+    with pytest.raises(MediaError, match="no picture and no sound"):
+        open_media(video_without_sound)
+
+
+def test_broken_timestamps_do_not_make_an_endless_file(tmp_path: Path) -> None:
+    path = write_media(tmp_path / "jump.mkv", times_seconds=[0.0, 0.1, 100_000.0])
+    with pytest.raises(MediaError, match=r"jump\.mkv lasts 100000.* at most 24 hours"):
+        open_media(path)

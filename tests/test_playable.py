@@ -157,6 +157,7 @@ def browser_page() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     arguments = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
+    arguments.append("--autoplay-policy=no-user-gesture-required")  # else sound may not be made without a click
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
         yield browser.new_page()
@@ -191,3 +192,53 @@ def test_a_browser_shows_at_every_time_what_was_analysed(tmp_path: Path, browser
         assert played["duration"] == pytest.approx(media.duration_seconds, abs=0.06)
         assert played["size"] == pytest.approx([media.video.width, media.video.height], abs=1)  # odd sides
     assert played["greys"] == pytest.approx([float(frame.image.mean()) for frame in frames], abs=2)
+
+
+RECORD = """async () => {
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [160, 120];
+    const context = canvas.getContext("2d");
+    const audio = new AudioContext();
+    const [tone, gain, out] = [audio.createOscillator(), audio.createGain(), audio.createMediaStreamDestination()];
+    gain.gain.value = 0;
+    tone.connect(gain).connect(out);
+    tone.start();
+    await audio.resume();
+    let colour = "#000";
+    const painting = setInterval(() => {
+        context.fillStyle = colour;
+        context.fillRect(0, 0, 160, 120);
+        context.fillStyle = "#888";
+        context.fillRect(150 * Math.random(), 0, 2, 2);  // nothing is recorded of a canvas that stays the same
+    }, 40);
+    const tracks = [...canvas.captureStream(25).getTracks(), ...out.stream.getTracks()];
+    const recorder = new MediaRecorder(new MediaStream(tracks), {mimeType: "video/webm;codecs=vp8,opus"});
+    const parts = [];
+    recorder.ondataavailable = event => parts.push(event.data);
+    const stopped = new Promise(done => recorder.onstop = done);
+    const wait = milliseconds => new Promise(done => setTimeout(done, milliseconds));
+    recorder.start(250);
+    await wait(1000);
+    [colour, gain.gain.value] = ["#fff", 0.5];
+    await wait(1000);
+    recorder.stop();
+    await stopped;
+    clearInterval(painting);
+    const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
+    return btoa(Array.from(bytes, byte => String.fromCharCode(byte)).join(""));
+}"""
+
+
+def test_what_a_browser_records_is_seen_and_heard_at_the_same_time(tmp_path: Path, browser_page: Any) -> None:
+    """After a second the picture turns white and a tone sets in."""
+    path = tmp_path / "recorded.webm"
+    path.write_bytes(base64.b64decode(browser_page.evaluate(RECORD)))
+    with av.open(str(path)) as container:
+        assert container.duration is None
+    with open_media(path) as media:
+        times = [number / 50 for number in range(round(media.duration_seconds * 50))]
+        frames = media.frame_reader().at(times)
+        (track,) = media.audio_windows()
+    white_seconds = next(frame.time_seconds for frame in frames if frame.image.mean() > 128)
+    assert white_seconds > 0.5
+    assert loud_seconds(track)[0] == pytest.approx(white_seconds, abs=0.25)
