@@ -25,8 +25,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
+from sentiment.clip_datatypes import ClipSettings
 from sentiment.clips import ClipPreprocessor
-from sentiment.datatypes import ClipSettings, ModalitySubset
+from sentiment.datatypes import ModalitySubset
 from sentiment.errors import CheckpointError, SettingsError
 from sentiment.labels import EMOTIONS, MODALITIES, SENTIMENTS
 from sentiment.model import FusionNetwork, NetworkSettings

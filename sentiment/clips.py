@@ -15,7 +15,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from sentiment.datatypes import AudioTrack, ClipBatch, ClipInputs, ClipSettings, FaceBox, Segment, VideoFrame
+from sentiment.clip_datatypes import ClipBatch, ClipInputs, ClipSettings
+from sentiment.datatypes import AudioTrack, FaceBox, Segment, VideoFrame
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

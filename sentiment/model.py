@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from sentiment.datatypes import ClipBatch
+from sentiment.clip_datatypes import ClipBatch
 from sentiment.labels import EMOTIONS, MODALITIES, PERMITTED_PAIRS, SENTIMENTS
 
 FEATURE_SIZE = 128

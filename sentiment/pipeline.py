@@ -18,8 +18,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from sentiment.checkpoint import Checkpoint, load_checkpoint
+from sentiment.clip_datatypes import ClipInputs
 from sentiment.clips import crop_faces, sample_times
-from sentiment.datatypes import AudioTrack, ClipInputs, FaceBox, Segment, SegmentPrediction, Timeline, Word
+from sentiment.datatypes import AudioTrack, FaceBox, Segment, SegmentPrediction, Timeline, Word
 from sentiment.errors import CheckpointError, SettingsError
 from sentiment.faces import FaceFinder, FaceSettings, follow_face, frames_of
 from sentiment.media import MediaFile, open_media

@@ -8,8 +8,9 @@ from itertools import combinations
 import torch
 
 from sentiment.checkpoint import Checkpoint, subset_key
+from sentiment.clip_datatypes import ClipInputs
 from sentiment.clips import collate
-from sentiment.datatypes import Affect, ClipInputs, FaceBox, ModalitySubset, Segment, SegmentPrediction
+from sentiment.datatypes import Affect, FaceBox, ModalitySubset, Segment, SegmentPrediction
 from sentiment.labels import MODALITIES
 from sentiment.model import log_marginals
 

@@ -15,8 +15,8 @@ from media_files import even_times, silence, write_media
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from sentiment.checkpoint import Calibration, save_checkpoint, subset_key
+from sentiment.clip_datatypes import ClipSettings
 from sentiment.clips import ClipPreprocessor
-from sentiment.datatypes import ClipSettings
 from sentiment.model import FusionNetwork, NetworkSettings
 from sentiment.prediction import SUBSETS
 from sentiment.whisper_files import OFFLINE_PACKAGES

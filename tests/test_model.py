@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from sentiment.clip_datatypes import ClipBatch, ClipInputs, ClipSettings
 from sentiment.clips import ClipPreprocessor, collate
-from sentiment.datatypes import AudioTrack, ClipBatch, ClipInputs, ClipSettings
+from sentiment.datatypes import AudioTrack
 from sentiment.labels import EMOTIONS, MODALITIES, SENTIMENTS
 from sentiment.model import AudioEncoder, FusionNetwork, JointHead, NetworkSettings, log_marginals
 from sentiment.prediction import SUBSETS

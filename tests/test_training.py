@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from sentiment.checkpoint import load_checkpoint
+from sentiment.clip_datatypes import ClipSettings
 from sentiment.clips import ClipPreprocessor
-from sentiment.datatypes import ClipSettings
 from sentiment.errors import SettingsError
 from sentiment.labels import EMOTIONS
 from sentiment.model import FusionNetwork, NetworkSettings

@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 import torch
 
+from sentiment.clip_datatypes import ClipBatch, ClipInputs, ClipSettings
 from sentiment.clips import ClipPreprocessor, collate, frames_to_tensor
-from sentiment.datatypes import AudioTrack, ClipBatch, ClipInputs, ClipSettings
+from sentiment.datatypes import AudioTrack
 from sentiment.labels import EMOTIONS, SENTIMENTS
 from train.augment import mask_spectrogram, pseudo_clips, roughen_sound
 from train.corpora import Example

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from sentiment.datatypes import ClipBatch
+from sentiment.clip_datatypes import ClipBatch
 from sentiment.labels import EMOTIONS
 from sentiment.model import FEATURE_SIZE, PAIR_EMOTION, PAIR_SENTIMENT, JointHead, encoder_inputs, log_marginals
 from train.dataset import UNKNOWN, Batch, ExampleDataset

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from sentiment.datatypes import ClipSettings
+from sentiment.clip_datatypes import ClipSettings
 from sentiment.errors import SettingsError
 
 RECIPES_FOLDER = Path(__file__).parent / "recipes"
