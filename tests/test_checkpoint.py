@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_parts import save_random_checkpoint
 
 from sentiment.checkpoint import MANIFEST, load_checkpoint, subset_key, update_metrics
 from sentiment.clips import collate
 from sentiment.errors import CheckpointError
-from tests.small_parts import save_random_checkpoint
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from small_parts import tiny_tokenizer
 
 from sentiment.clip_datatypes import ClipSettings
 from sentiment.clips import ClipPreprocessor, collate, crop_faces, frames_to_tensor, normalize_text, sample_times
 from sentiment.datatypes import AudioTrack, FaceBox, Segment, VideoFrame
-from tests.small_parts import tiny_tokenizer
 from train.corpora import Example
 from train.dataset import ExampleDataset, load_audio, load_image
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from small_parts import tiny_tokenizer
 
 from sentiment.clip_datatypes import ClipBatch, ClipInputs, ClipSettings
 from sentiment.clips import ClipPreprocessor, collate
@@ -12,7 +13,6 @@ from sentiment.datatypes import AudioTrack
 from sentiment.labels import EMOTIONS, MODALITIES, SENTIMENTS
 from sentiment.model import AudioEncoder, FusionNetwork, JointHead, NetworkSettings, log_marginals
 from sentiment.prediction import SUBSETS
-from tests.small_parts import tiny_tokenizer
 from train.inflate import StillEncoder, inflate
 from train.loop import UNKNOWN, pair_loss
 

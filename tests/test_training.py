@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from small_parts import save_random_checkpoint, tiny_tokenizer
 
 from sentiment.checkpoint import load_checkpoint
 from sentiment.clip_datatypes import ClipSettings
@@ -17,7 +18,6 @@ from sentiment.clips import ClipPreprocessor
 from sentiment.errors import SettingsError
 from sentiment.labels import EMOTIONS
 from sentiment.model import FusionNetwork, NetworkSettings
-from tests.small_parts import save_random_checkpoint, tiny_tokenizer
 from train.__main__ import main
 from train.augment import mask_spectrogram, pseudo_clips, roughen_sound
 from train.corpora import Example
