@@ -110,6 +110,14 @@ def test_provenance_is_enough_to_repeat_the_result(timelines: list[Timeline], ta
     assert timelines[-1].video["name"] == "talk.mp4" and timelines[-1].video["width"] == 512
 
 
+def test_words_that_the_network_cannot_read_are_shown_and_taken_as_absent(spoken: Path, models: LoadedModels) -> None:
+    """The recogniser is told that this is German; what it then writes is no English to the network."""
+    timeline = analyze_video(spoken, models, AnalysisSettings(language="de"))
+    assert timeline.language == "de" and timeline.segments[0].segment.text
+    said = [p for p in timeline.segments if p.segment.kind == "speech"]
+    assert said and {p.presence for p in said} == {(False, True, False)}
+
+
 def test_closing_the_iterator_frees_the_file(talk: Path, models: LoadedModels) -> None:
     stream = stream_analysis(talk, models, AnalysisSettings(language="en", batch_segments=1))
     first = next(stream)
