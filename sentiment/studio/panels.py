@@ -22,14 +22,18 @@ HEADER = """
 """
 
 
-def footer(hours_kept: int) -> str:
+WAITING = '<div class="progress"><p class="progress-title">Waiting for its turn …</p></div>'
+
+
+def footer(hours_kept: int, has_card: bool) -> str:
     """What the reader should know before trusting the page, in small print."""
     kept = "an hour" if hours_kept == 1 else f"{hours_kept} hours"
+    card = "; the model card below says what they learned from, and how well" if has_card else ""
     return f"""
 <footer class="small-print">
   <p>It reads expressions, not what anyone feels: take it as a hint, never as a verdict on a person.</p>
   <p>Files stay on the machine that runs this page and are deleted after {kept}. The bundled weights are for research
-  and other non-commercial use; the model card below says what they learned from, and how well.</p>
+  and other non-commercial use{card}.</p>
 </footer>"""
 
 

@@ -1,0 +1,155 @@
+"""What is on the page, from top to bottom. What it does is in page.py; how it looks is in assets/studio.css.
+
+Element ids are what the script, the styles and the tests hold on to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import gradio as gr
+
+from sentiment.studio import panels
+from sentiment.studio.session import languages
+
+
+@dataclass(frozen=True, slots=True)
+class StartCard:
+    """Where a video comes in; all there is before an analysis."""
+
+    card: gr.Column
+    file: gr.File
+    webcam: gr.Video
+    language: gr.Dropdown
+    example: gr.Button
+    analyse: gr.Button
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressCard:
+    """How far the analysis has come, and the way out of it."""
+
+    card: gr.Row
+    bars: gr.HTML
+    cancel: gr.Button
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What a timeline is shown as."""
+
+    column: gr.Column
+    player: gr.Video
+    verdict: gr.HTML
+    shares: gr.HTML
+    emotions: gr.Plot
+    sentiments: gr.Plot
+    in_words: gr.HTML
+    transcript: gr.HTML
+    downloads_card: gr.Column
+    downloads: dict[str, gr.DownloadButton]
+    """By kind, as `export.write_all` names them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Every component that something happens to."""
+
+    again: gr.Button
+    start: StartCard
+    progress: ProgressCard
+    results: Results
+    timeline: gr.State
+    """The newest timeline of this visitor; None before there is one."""
+
+    @property
+    def changing(self) -> list[gr.blocks.Block]:
+        """All that an analysis changes."""
+        results = self.results
+        return [
+            *(self.again, self.start.card, self.progress.card, self.progress.bars, self.timeline),
+            *(results.column, results.player, results.verdict, results.shares, results.emotions, results.sentiments),
+            *(results.in_words, results.transcript, results.downloads_card, *results.downloads.values()),
+        ]
+
+
+def lay_out(hours_kept: int, has_example: bool, model_card: Path | None) -> Page:
+    """Put everything on the page; must be called within gr.Blocks."""
+    with gr.Row(elem_id="masthead"):
+        _html(panels.HEADER)
+        again = gr.Button("New analysis", visible=False, elem_id="again", scale=0, min_width=136, size="md")
+    page = Page(again, _start_card(has_example), _progress_card(), _results(), gr.State(None))
+    _html(panels.footer(hours_kept, has_card=model_card is not None))
+    if model_card is not None:
+        with gr.Accordion("Model card", open=False, elem_id="model-card"):
+            gr.Markdown(model_card.read_text(encoding="utf-8"))
+    return page
+
+
+def _start_card(has_example: bool) -> StartCard:
+    with gr.Column(elem_id="start", elem_classes="card") as card:
+        with gr.Tabs():
+            with gr.Tab("Video or sound file"):
+                # Any file at all: what it is, the decoder finds out, and says better than a list of endings.
+                file = gr.File(label="Video or sound", show_label=False, elem_id="upload", height=180)
+            with gr.Tab("Webcam"):
+                webcam = gr.Video(
+                    sources=["webcam"],
+                    include_audio=True,
+                    webcam_options=gr.WebcamOptions(mirror=False),  # a mirrored one would be turned by a system ffmpeg
+                    label="Webcam",
+                    show_label=False,
+                    elem_id="webcam",
+                )
+        with gr.Row(elem_id="choices"):
+            language = gr.Dropdown(languages(), value="auto", label="Spoken language", elem_id="language")
+            example = gr.Button("Try the example", visible=has_example, elem_id="example", min_width=140)
+            analyse = gr.Button("Analyse", variant="primary", elem_id="analyse", min_width=140)
+    return StartCard(card, file, webcam, language, example, analyse)
+
+
+def _progress_card() -> ProgressCard:
+    with gr.Row(elem_id="running", elem_classes="card", visible=False) as card:
+        bars = _html(elem_id="progress")
+        cancel = gr.Button("Cancel", elem_id="cancel", scale=0, min_width=110)
+    return ProgressCard(card, bars, cancel)
+
+
+def _results() -> Results:
+    with gr.Column(elem_id="results", visible=False) as column:
+        with gr.Row(elem_id="top"):
+            with gr.Column(elem_classes="card", scale=11, min_width=320):
+                player = gr.Video(
+                    interactive=False, show_label=False, label="Video", elem_id="player", buttons=[], container=False
+                )
+            with gr.Column(scale=8, min_width=320):
+                with gr.Column(elem_classes=["card", "verdict-card"]):
+                    verdict = _html(elem_id="verdict")
+                with gr.Column(elem_classes="card"):
+                    _html(panels.heading("Share of time"))
+                    shares = _html(elem_id="shares")
+        with gr.Column(elem_classes="card", elem_id="timeline"):
+            _html(panels.heading("Emotion over time", "click to go there"))
+            emotions = gr.Plot(show_label=False, container=False, elem_id="emotion-plot")
+            _html(panels.emotion_legend())
+            _html(panels.heading("Sentiment", "positive above, negative below"))
+            sentiments = gr.Plot(show_label=False, container=False, elem_id="sentiment-plot")
+            _html(panels.sentiment_legend())
+            in_words = _html(elem_id="in-words")
+        with gr.Column(elem_classes="card"):
+            _html(panels.heading("Transcript", "click a line to go there"))
+            transcript = _html(elem_id="transcript")
+        with gr.Column(elem_classes="card", elem_id="downloads", visible=False) as downloads_card:
+            _html(panels.heading("Take it with you", "for programs, for spreadsheets, for players"))
+            with gr.Row():
+                downloads = {
+                    kind: gr.DownloadButton(label, elem_id=f"download-{kind}", min_width=90)
+                    for kind, label in (("json", "JSON"), ("csv", "CSV"), ("vtt", "Captions"))
+                }
+    shown = (player, verdict, shares, emotions, sentiments, in_words, transcript)
+    return Results(column, *shown, downloads_card, downloads)
+
+
+def _html(content: str = "", elem_id: str | None = None) -> gr.HTML:
+    return gr.HTML(content, elem_id=elem_id, apply_default_css=False)
