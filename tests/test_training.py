@@ -305,7 +305,7 @@ def test_fit_makes_a_checkpoint_that_loads_and_goes_on_where_it_stopped(
     assert (checkpoint.folder / "MODEL_CARD.md").read_text().startswith("---")
     caplog.clear()
     assert main([*command, "--out", str(tmp_path / "again")]) == 0
-    assert sum("taken from" in message for message in caplog.messages) == 3
+    assert sum("taken from" in message for message in caplog.messages) == 4
     again = load_checkpoint(tmp_path / "again")
     for name, tensor in checkpoint.network.state_dict().items():
         assert torch.equal(tensor, again.network.state_dict()[name]), name

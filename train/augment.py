@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from sentiment.datatypes import AudioTrack
 
-_FACE_TURN_DEGREES, _FACE_SHIFT, _FACE_ZOOM = 12.0, 0.08, 0.12
+_FACE_TURN_DEGREES, _FACE_SHIFT, _FACE_ZOOM = 10.0, 0.06, 0.1
 """Largest turn; largest shift in halves of the picture; largest relative zoom."""
 _DRIFT = 0.35
 """How far, relative to the above, a pseudo-clip moves from its first frame to its last."""
@@ -40,12 +40,12 @@ def pseudo_clips(stills: torch.Tensor, num_frames: int, generator: torch.Generat
     repeated = stills.squeeze(2).repeat_interleave(num_frames, dim=0)
     moved = F.grid_sample(repeated, grid, padding_mode="border", align_corners=False)
     moved = moved.view(count, num_frames, channels, height, width).transpose(1, 2)
-    contrast = (1 + drifting(0.25)).view(count, 1, num_frames, 1, 1)
-    light = drifting(0.4).view(count, 1, num_frames, 1, 1)
+    contrast = (1 + drifting(0.2)).view(count, 1, num_frames, 1, 1)
+    light = drifting(0.3).view(count, 1, num_frames, 1, 1)
     return erase_boxes(moved * contrast + light, generator)
 
 
-def erase_boxes(clips: torch.Tensor, generator: torch.Generator, share: float = 0.25) -> torch.Tensor:
+def erase_boxes(clips: torch.Tensor, generator: torch.Generator, share: float = 0.1) -> torch.Tensor:
     """Covers a random rectangle of a share of the clips (B, 3, T, H, W), as a hand or a microphone would."""
     count, _, _, height, width = clips.shape
     size = torch.rand(count, 2, generator=generator) * 0.3 + 0.1

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from sentiment.clips import ClipPreprocessor
 from sentiment.model import FusionNetwork, TextEncoder
@@ -56,54 +56,45 @@ def bert_settings(start: str) -> dict[str, Any]:
 def fit_encoder(
     modality: str, network: FusionNetwork, preprocessor: ClipPreprocessor, recipe: Recipe, data: Path, run: Path
 ) -> None:
-    """Gives the network that encoder, trained, from the run folder where it is there already."""
+    """Trains that encoder of the network in place, phase by phase.
+
+    After each phase the run folder gets a file; a phase whose file is there, made with the same settings,
+    is not run again.
+    """
     settings: EncoderSettings = getattr(recipe, modality)
-    file = run / f"{modality}.safetensors"
-    key = _stage_key(modality, recipe)
-    if _stored_key(file) == key:
-        logger.info("%s: taken from %s", modality, file)
-        _load(network.encoders[modality], file)
-        return
     torch.manual_seed(recipe.seed)
     if modality == "text":
         assert settings.start is not None
         start_from_pretrained(network.encoders["text"], settings.start)
     model = EncoderWithHead(modality, network.encoders[modality])
     for number, phase in enumerate(settings.phases):
-        model = _run_one(model, network, preprocessor, settings, phase, recipe.seed + number, data)
-    run.mkdir(parents=True, exist_ok=True)
-    _save(model, file, key)
-    _load(network.encoders[modality], file)
+        model = _in_dimensions_of(phase, model, network)
+        file, key = run / f"{modality}-{number}.safetensors", _phase_key(modality, number, recipe)
+        if _stored_key(file) == key:
+            logger.info("%s, phase %d: taken from %s", modality, number, file)
+            model.load_state_dict(load_file(file))
+            continue
+        training, selection = (
+            ExampleDataset(load_corpora(phase.corpora, data, split), preprocessor) for split in ("train", "selection")
+        )
+        logger.info("%s, phase %d: %d examples, %d for selection", modality, number, len(training), len(selection))
+        weights = class_weights(training.emotion, settings.class_weight_power)
+        run_phase(model, training, selection, phase, weights, recipe.seed + number, modality)
+        _save(model, file, key)
 
 
-def _run_one(
-    model: EncoderWithHead,
-    network: FusionNetwork,
-    preprocessor: ClipPreprocessor,
-    settings: EncoderSettings,
-    phase: PhaseSettings,
-    seed: int,
-    data: Path,
-) -> EncoderWithHead:
-    """One phase; a phase in another number of dimensions than the last changes the model."""
-    modality = model.modality
-    encoder = network.encoders[modality]
-    if modality == "video":
-        if phase.dimensions == 2 and model.encoder is encoder:
-            model = EncoderWithHead(modality, StillEncoder(encoder.project), model.head)
-            model = model.to(memory_format=torch.channels_last)
-        elif phase.dimensions == 3 and model.encoder is not encoder:
-            inflate(model.encoder, encoder)
-            encoder.to(memory_format=torch.channels_last_3d)
-            model = EncoderWithHead(modality, encoder, model.head)
-    training, selection = (
-        ExampleDataset(load_corpora(phase.corpora, data, split), preprocessor) for split in ("train", "selection")
-    )
-    logger.info(
-        "%s: %s, %d examples, %d for selection", modality, "+".join(phase.corpora), len(training), len(selection)
-    )
-    weights = class_weights(training.emotion, settings.class_weight_power)
-    run_phase(model, training, selection, phase, weights, seed, modality)
+def _in_dimensions_of(phase: PhaseSettings, model: EncoderWithHead, network: FusionNetwork) -> EncoderWithHead:
+    """The model that a phase trains: for frames in 2D the still network, which later phases inflate."""
+    if model.modality != "video":
+        return model
+    encoder = network.encoders["video"]
+    if phase.dimensions == 2 and model.encoder is encoder:
+        still = EncoderWithHead("video", StillEncoder(encoder.project), model.head)
+        return still.to(memory_format=torch.channels_last)
+    if phase.dimensions == 3 and model.encoder is not encoder:
+        inflate(model.encoder, encoder)
+        encoder.to(memory_format=torch.channels_last_3d)
+        return EncoderWithHead("video", encoder, model.head)
     return model
 
 
@@ -119,26 +110,23 @@ def start_from_pretrained(encoder: TextEncoder, start: str) -> None:
     encoder.bert.load_state_dict(tensors)
 
 
-def _stage_key(modality: str, recipe: Recipe) -> str:
-    """Changes with everything that decides how this encoder comes out."""
-    facts = [asdict(getattr(recipe, modality)), asdict(recipe.clip), asdict(recipe.network), recipe.seed]
-    return hashlib.sha256(json.dumps([modality, *facts], sort_keys=True).encode()).hexdigest()
+def _phase_key(modality: str, number: int, recipe: Recipe) -> str:
+    """Changes with everything that decides how the encoder comes out of this phase."""
+    settings = asdict(getattr(recipe, modality))
+    settings["phases"] = settings["phases"][: number + 1]
+    facts = [modality, settings, asdict(recipe.clip), asdict(recipe.network), recipe.seed]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def _stored_key(file: Path) -> str | None:
     if not file.is_file():
         return None
     with safe_open(file, framework="pt") as stored:
-        return (stored.metadata() or {}).get("stage_key")
+        return (stored.metadata() or {}).get("phase_key")
 
 
 def _save(model: EncoderWithHead, file: Path, key: str) -> None:
-    tensors = {name: tensor.contiguous() for name, tensor in model.encoder.state_dict().items()}
+    file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_suffix(".partial")
-    save_file(tensors, partial, metadata={"stage_key": key})
+    save_file({n: t.contiguous() for n, t in model.state_dict().items()}, partial, metadata={"phase_key": key})
     partial.replace(file)
-
-
-def _load(encoder: torch.nn.Module, file: Path) -> None:
-    with safe_open(file, framework="pt") as stored:
-        encoder.load_state_dict({name: stored.get_tensor(name) for name in stored.keys()})  # noqa: SIM118

@@ -120,7 +120,7 @@ def run_phase(
         model.train()
         losses = []
         for batch in training.batches(phase.batch_size, order, epoch_seed, phase.frame_count):
-            losses.append(_step(model, batch, optimizer, emotion_weights))
+            losses.append(_step(model, batch, optimizer, emotion_weights, phase.precision))
             schedule.step()
         now = score(model, selection, phase.frame_count)
         if now.weighted_f1 > best_score.weighted_f1:
@@ -135,13 +135,18 @@ def run_phase(
     return best_score
 
 
-def _step(model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer, emotion_weights: torch.Tensor) -> float:
-    with torch.autocast("cpu", torch.bfloat16):
+def _step(
+    model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer, emotion_weights: torch.Tensor, precision: str
+) -> float:
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
         pair_logits = model(batch.clips)
     loss = pair_loss(pair_logits, batch.emotion, batch.sentiment, emotion_weights)
     optimizer.zero_grad()
     loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), GRADIENT_NORM_LIMIT)
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), GRADIENT_NORM_LIMIT)
+    if not torch.isfinite(norm):
+        # Going on would only turn every weight into NaN, hours before anybody looks.
+        raise FloatingPointError(f"the gradient's norm is {norm.item()} at a loss of {loss.item()}")
     optimizer.step()
     return loss.item()
 

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from sentiment.clip_datatypes import ClipSettings
 from sentiment.errors import SettingsError
@@ -29,6 +29,8 @@ class PhaseSettings:
     """A random part of the corpora in each epoch; left out, all of it."""
     dimensions: int = 3
     """For frames only: 2 trains the network's two-dimensional twin on stills."""
+    precision: Literal["bfloat16", "float32"] = "bfloat16"
+    """What layers compute in; weights and losses are float32 either way."""
     frame_count: int | None = None
     """For frames only: how long the clips are that stills are turned into; left out, as in use."""
 
