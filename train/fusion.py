@@ -23,6 +23,7 @@ from sentiment.model import FEATURE_SIZE, Fusion, FusionNetwork, log_marginals
 from sentiment.prediction import SUBSETS
 from train.calibration import certainty_threshold, fit_temperature
 from train.dataset import UNKNOWN, ExampleDataset
+from train.errors import DataError
 from train.loop import class_weights, pair_loss
 from train.settings import FusionSettings
 
@@ -62,12 +63,12 @@ def make_bank(
     network: FusionNetwork, modality: str, dataset: ExampleDataset, limit: int, seed: int, augmented: bool
 ) -> FeatureBank:
     """Features of at most `limit` random examples."""
-    encoder = network.eval()
+    network.eval()
     order = np.random.default_rng(seed).permutation(len(dataset))[:limit].tolist()
     features, emotion, sentiment = [], [], []
     for batch in dataset.batches(64, order, seed if augmented else None):
         with torch.autocast("cpu", torch.bfloat16):
-            features.append(encoder.encode_one(modality, batch.clips).float())
+            features.append(network.encode_one(modality, batch.clips).float())
         emotion.append(batch.emotion)
         sentiment.append(batch.sentiment)
     return FeatureBank(torch.cat(features), torch.cat(emotion), torch.cat(sentiment))
@@ -83,9 +84,13 @@ class Mixer:
         self._rows = {
             m: [np.flatnonzero(bank.emotion.numpy() == i) for i in range(len(EMOTIONS))] for m, bank in banks.items()
         }
-        natural = np.bincount(banks["text"].emotion, minlength=len(EMOTIONS)) / len(banks["text"].emotion)
+        # A small corpus may lack an emotion altogether; what cannot be shown is not asked for.
+        self._shown_by_all = [i for i in range(len(EMOTIONS)) if all(len(rows[i]) for rows in self._rows.values())]
+        if len(self._shown_by_all) < 2:
+            raise DataError("The corpora share fewer than two emotions, too few to learn from them together.")
+        counts = np.bincount(banks["text"].emotion.numpy(), minlength=len(EMOTIONS))[self._shown_by_all]
         # Half as people talk, half all emotions alike: else the rare ones would hardly be met together.
-        self._prior = (natural + 1 / len(EMOTIONS)) / 2
+        self._prior = (counts / counts.sum() + 1 / len(counts)) / 2
 
     def singles(self, modality: str, count: int) -> Mix:
         """Examples of one modality as they are."""
@@ -97,19 +102,21 @@ class Mixer:
 
     def joint(self, subset: ModalitySubset, count: int) -> Mix:
         """Pairs or triplets: one label each, which every signal shows, or fails to show by its conflict rate."""
-        emotion = self._rng.choice(len(EMOTIONS), count, p=self._prior)
+        number_of_emotions = len(self._shown_by_all)
+        label = self._rng.choice(number_of_emotions, count, p=self._prior)
         features = torch.zeros(count, len(MODALITIES), FEATURE_SIZE)
         sentiment = torch.full((count,), UNKNOWN)
         for modality in subset:
             bank = self._banks[modality]
-            other = (emotion + self._rng.integers(1, len(EMOTIONS), count)) % len(EMOTIONS)
+            other = (label + self._rng.integers(1, number_of_emotions, count)) % number_of_emotions
             conflicting = self._rng.random(count) < self._conflict[modality]
-            shown = np.where(conflicting, other, emotion)
+            shown = np.take(self._shown_by_all, np.where(conflicting, other, label))
             rows = np.array([self._rng.choice(self._rows[modality][e]) for e in shown])
             features[:, MODALITIES.index(modality)] = bank.features[rows]
             if modality == "text":  # the only one whose corpora know whether a surprise is good or bad
                 sentiment = torch.where(torch.from_numpy(conflicting), UNKNOWN, bank.sentiment[rows])
-        return Mix(features, _presence(subset, count), torch.from_numpy(emotion), sentiment)
+        emotion = torch.from_numpy(np.take(self._shown_by_all, label))
+        return Mix(features, _presence(subset, count), emotion, sentiment)
 
     def batch(self, count: int) -> Mix:
         """Half singles, half pairs and triplets, each kind as often as the others."""
