@@ -81,14 +81,13 @@ class Mixer:
         self._banks = banks
         self._conflict = conflict
         self._rng = np.random.default_rng(seed)
-        self._rows = {
-            m: [np.flatnonzero(bank.emotion.numpy() == i) for i in range(len(EMOTIONS))] for m, bank in banks.items()
-        }
+        self._counts = {m: np.bincount(bank.emotion.numpy(), minlength=len(EMOTIONS)) for m, bank in banks.items()}
+        self._by_emotion = {m: np.argsort(bank.emotion.numpy(), kind="stable") for m, bank in banks.items()}
         # A small corpus may lack an emotion altogether; what cannot be shown is not asked for.
-        self._shown_by_all = [i for i in range(len(EMOTIONS)) if all(len(rows[i]) for rows in self._rows.values())]
+        self._shown_by_all = np.flatnonzero(np.all([counts > 0 for counts in self._counts.values()], axis=0))
         if len(self._shown_by_all) < 2:
             raise DataError("The corpora share fewer than two emotions, too few to learn from them together.")
-        counts = np.bincount(banks["text"].emotion.numpy(), minlength=len(EMOTIONS))[self._shown_by_all]
+        counts = self._counts["text"][self._shown_by_all]
         # Half as people talk, half all emotions alike: else the rare ones would hardly be met together.
         self._prior = (counts / counts.sum() + 1 / len(counts)) / 2
 
@@ -110,13 +109,18 @@ class Mixer:
             bank = self._banks[modality]
             other = (label + self._rng.integers(1, number_of_emotions, count)) % number_of_emotions
             conflicting = self._rng.random(count) < self._conflict[modality]
-            shown = np.take(self._shown_by_all, np.where(conflicting, other, label))
-            rows = np.array([self._rng.choice(self._rows[modality][e]) for e in shown])
+            rows = self._random_rows(modality, self._shown_by_all[np.where(conflicting, other, label)])
             features[:, MODALITIES.index(modality)] = bank.features[rows]
             if modality == "text":  # the only one whose corpora know whether a surprise is good or bad
                 sentiment = torch.where(torch.from_numpy(conflicting), UNKNOWN, bank.sentiment[rows])
-        emotion = torch.from_numpy(np.take(self._shown_by_all, label))
+        emotion = torch.from_numpy(self._shown_by_all[label])
         return Mix(features, _presence(subset, count), emotion, sentiment)
+
+    def _random_rows(self, modality: str, emotion: np.ndarray) -> np.ndarray:
+        """(B,) rows of the bank, each a random example of the emotion (B,) asked for."""
+        counts = self._counts[modality]
+        first = np.cumsum(counts) - counts
+        return self._by_emotion[modality][first[emotion] + self._rng.integers(0, counts[emotion])]
 
     def batch(self, count: int) -> Mix:
         """Half singles, half pairs and triplets, each kind as often as the others."""
