@@ -244,6 +244,25 @@ def test_a_sound_file_is_a_valid_video_without_a_face(page: Page, sentences: lis
     expect(page.locator("#transcript")).to_contain_text("wonderful")
 
 
+def test_a_recording_of_the_webcam_is_analysed(page: Page) -> None:
+    """Chromium's pretended camera shows a disc and beeps: no words, no face, and hence no answer."""
+    webcam = page.locator("#webcam")
+    page.get_by_role("tab", name="Webcam").click()
+    webcam.get_by_text("Click to Access Webcam").click()
+    webcam.locator("button", has_text="Record").click()
+    expect(webcam.locator("button", has_text="Stop")).to_be_visible()
+    page.wait_for_timeout(4000)
+    webcam.locator("button", has_text="Stop").click()
+    page.wait_for_function("document.querySelector('#webcam video')?.currentSrc")
+    page.click("#analyse")
+    expect(page.locator("#downloads")).to_be_visible()
+    expect(page.locator("#verdict .headline")).to_contain_text("Nothing could be read")
+    timeline = json.loads(download(page, "json").read_text(encoding="utf-8"))
+    assert timeline["video"]["has_audio"] is True
+    assert timeline["video"]["width"] <= 1280
+    page.wait_for_function("document.querySelector('#player video')?.duration > 1")  # the copy knows its duration
+
+
 # ---------------------------------------------------------------- what goes wrong
 
 

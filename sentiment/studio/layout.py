@@ -13,6 +13,10 @@ import gradio as gr
 from sentiment.studio import panels
 from sentiment.studio.session import languages
 
+WEBCAM_CONSTRAINTS = {"video": {"width": {"ideal": 1280}, "height": {"ideal": 720}}}
+"""Left out, the browser is asked for up to 2880x2160, which nobody here looks at. The picture is not mirrored:
+Gradio would have a system ffmpeg turn it back."""
+
 
 @dataclass(frozen=True, slots=True)
 class StartCard:
@@ -97,7 +101,7 @@ def _start_card(has_example: bool) -> StartCard:
                 webcam = gr.Video(
                     sources=["webcam"],
                     include_audio=True,
-                    webcam_options=gr.WebcamOptions(mirror=False),  # a mirrored one would be turned by a system ffmpeg
+                    webcam_options=gr.WebcamOptions(mirror=False, constraints=WEBCAM_CONSTRAINTS),
                     label="Webcam",
                     show_label=False,
                     elem_id="webcam",

@@ -36,6 +36,9 @@ SLOTS: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "analysis"}
 
 MAX_WAITING = 20
 
+MESSAGE_SECONDS = 30
+"""Long enough to read two lines and look back at the file."""
+
 OFF_THE_API: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 Updates = dict[Any, Any]
@@ -93,7 +96,8 @@ def _connect_analysis(page: Page, models: LoadedModels) -> None:
     start, changing = page.start, page.changing
     at_once: dict[str, Any] = {"queue": False, **OFF_THE_API}
     runs = [
-        start.analyse.click(begin, [start.file, start.webcam], changing, **at_once).success(
+        # In the queue, although it takes no time: of an error outside of it the visitor would be told nothing.
+        start.analyse.click(begin, [start.file, start.webcam], changing, **OFF_THE_API).success(
             analyse, [start.file, start.webcam, start.language], changing, **SLOTS, **OFF_THE_API
         ),
         start.example.click(lambda: _waiting(page), None, changing, **at_once).success(
@@ -200,7 +204,7 @@ def _after_cancel(page: Page, timeline: Timeline | None) -> Iterator[Updates]:
 
 def _as_message(error: SentimentError) -> gr.Error:
     """Gradio shows messages as HTML, and this one may quote a file's name."""
-    return gr.Error(escape(str(error), quote=False), duration=None, title="That did not work", print_exception=False)
+    return gr.Error(escape(str(error), quote=False), duration=MESSAGE_SECONDS, print_exception=False)
 
 
 # ---------------------------------------------------------------- the endpoint
