@@ -160,7 +160,7 @@ def test_triplets_agree_with_their_label_as_often_as_the_recipe_says() -> None:
 def test_the_recipe_of_the_starter_can_be_read() -> None:
     recipe = load_recipe("starter")
     assert recipe.clip.framing == "face"
-    assert [phase.dimensions for phase in recipe.video.phases] == [2, 3]
+    assert [phase.dimensions for phase in recipe.video.phases] == [2]
 
 
 def test_a_recipe_with_a_misspelt_setting_is_refused(tmp_path: Path) -> None:

@@ -81,6 +81,8 @@ def fit_encoder(
         weights = class_weights(training.emotion, settings.class_weight_power)
         run_phase(model, training, selection, phase, weights, recipe.seed + number, modality)
         _save(model, file, key)
+    if isinstance(model.encoder, StillEncoder):
+        inflate(model.encoder, network.encoders["video"])
 
 
 def _in_dimensions_of(phase: PhaseSettings, model: EncoderWithHead, network: FusionNetwork) -> EncoderWithHead:
