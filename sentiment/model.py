@@ -68,12 +68,11 @@ class AudioEncoder(nn.Module):
 
     def __init__(self, n_mels: int, channels: tuple[int, ...], dropout: float) -> None:
         super().__init__()
-        blocks: list[nn.Module] = []
-        for before, after in zip((1, *channels), channels, strict=False):
-            blocks += [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
-            blocks += [nn.MaxPool2d(2, ceil_mode=True)]
-        self.blocks = nn.Sequential(*blocks)
-        self.halvings = len(channels)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU())
+            for before, after in zip((1, *channels), channels, strict=False)
+        )
+        self.halve = nn.MaxPool2d(2, ceil_mode=True)
         bands = n_mels
         for _ in channels:
             bands = -(-bands // 2)
@@ -82,10 +81,13 @@ class AudioEncoder(nn.Module):
 
     def forward(self, log_mel: torch.Tensor, mel_lengths: torch.Tensor) -> torch.Tensor:
         """(B, 128) from log_mel (B, n_mels, F) and the lengths (B,) in spectrogram frames."""
-        maps = self.blocks(log_mel.unsqueeze(1))  # (B, channels, bands, steps)
+        maps, lengths = log_mel.unsqueeze(1), mel_lengths
+        for block in self.blocks:
+            # Norms make something of nothing: what lies beyond a clip's end is silenced again after each block.
+            maps = block(maps) * _within(lengths, maps.shape[3])[:, None, None]
+            maps, lengths = self.halve(maps), -(-lengths // 2)  # (B, channels, bands, steps)
         steps = self.mix(maps.permute(0, 3, 1, 2).flatten(2))  # (B, steps, 256)
-        lengths = -(-mel_lengths // 2**self.halvings)
-        heard = torch.arange(steps.shape[1], device=steps.device) < lengths.unsqueeze(1)  # (B, steps)
+        heard = _within(lengths, steps.shape[1])
         loudest = steps.masked_fill(~heard.unsqueeze(2), 0).amax(dim=1)  # ReLU: nothing lies below 0
         return self.project(torch.cat([_masked_mean(steps, heard), loudest], dim=1))
 
@@ -201,6 +203,11 @@ def log_marginals(pair_logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor
 def _projection(in_features: int) -> nn.Module:
     # The norm gives the three encoders one scale, so that none outshouts the others in the fusion.
     return nn.Sequential(nn.Linear(in_features, FEATURE_SIZE), nn.LayerNorm(FEATURE_SIZE))
+
+
+def _within(lengths: torch.Tensor, num_steps: int) -> torch.Tensor:
+    """(B, num_steps) bool: which steps lie before the end of each clip, lengths (B,)."""
+    return torch.arange(num_steps, device=lengths.device) < lengths.unsqueeze(1)
 
 
 def _masked_mean(steps: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -80,12 +80,11 @@ def test_encoding_needs_something_to_encode(network: FusionNetwork) -> None:
 def test_padding_is_not_heard() -> None:
     torch.manual_seed(0)
     encoder = AudioEncoder(80, (4, 8), dropout=0.0).eval()
-    mel = torch.randn(1, 80, 64)
+    mel = torch.randn(1, 80, 61)
     padded = torch.cat([mel, torch.zeros(1, 80, 200)], dim=2)
-    # Only the last step's kernel reaches into the padding.
     with torch.inference_mode():
-        alone, beside = encoder(mel, torch.tensor([64])), encoder(padded, torch.tensor([64]))
-    assert torch.nn.functional.cosine_similarity(alone, beside).item() > 0.999
+        alone, beside = encoder(mel, torch.tensor([61])), encoder(padded, torch.tensor([61]))
+    assert torch.allclose(alone, beside, atol=1e-5)
 
 
 def test_the_two_heads_never_leave_the_permitted_pairs() -> None:

@@ -79,6 +79,8 @@ def test_each_encoder_learns_one_batch_by_heart(modality: str, tmp_path: Path) -
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        if loss.item() < 0.1:
+            break
     assert loss.item() < 0.1
 
 
@@ -264,6 +266,7 @@ learning_rate = 1e-3
 [[video.phases]]
 corpora = ["fer2013"]
 epochs = 1
+precision = "float32"
 batch_size = 8
 examples_per_epoch = 8
 learning_rate = 1e-4
