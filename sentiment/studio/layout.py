@@ -110,6 +110,8 @@ def _start_card(has_example: bool) -> StartCard:
             language = gr.Dropdown(languages(), value="auto", label="Spoken language", elem_id="language")
             example = gr.Button("Try the example", visible=has_example, elem_id="example", min_width=140)
             analyse = gr.Button("Analyse", variant="primary", elem_id="analyse", min_width=140)
+        if has_example:
+            _html("<p class='note'>The example is synthetic: a public-domain portrait with computer voices.</p>")
     return StartCard(card, file, webcam, language, example, analyse)
 
 

@@ -114,7 +114,9 @@ def _connect_rest(page: Page) -> None:
     at_once: dict[str, Any] = {"queue": False, **OFF_THE_API}
 
     def clear() -> Updates:
-        emptied = {start.file: None, start.webcam: None, page.results.player: gr.update(value=None, subtitles=None)}
+        # No captions: to Gradio None would mean "as before", and the file it then looks for is gone.
+        no_video = gr.update(value=None, subtitles=[])
+        emptied = {start.file: None, start.webcam: None, page.results.player: no_video}
         return {**_waiting(page), **_back_to_start(page), **emptied}
 
     page.again.click(clear, None, [*page.changing, start.file, start.webcam], **at_once)
