@@ -6,7 +6,9 @@ generator, so visitors share nothing but weights.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -183,16 +185,26 @@ def _shown(page: Page, timeline: Timeline, note: str = "") -> Updates:
 
 
 def _finished(page: Page, timeline: Timeline) -> Iterator[Updates]:
-    """Captions and downloads. Gradio takes its own copies as they are yielded; ours go at once."""
-    with tempfile.TemporaryDirectory(prefix="exports-") as folder:
-        files = write_all(timeline, Path(folder))
-        yield {
-            page.progress.card: gr.update(visible=False),
-            page.again: gr.update(visible=True),
-            page.results.player: gr.update(subtitles=str(files["vtt"])),
-            page.results.downloads_card: gr.update(visible=True),
-            **{button: str(files[kind]) for kind, button in page.results.downloads.items()},
-        }
+    """Captions and downloads."""
+    files = write_all(timeline, _exports_folder())
+    yield {
+        page.progress.card: gr.update(visible=False),
+        page.again: gr.update(visible=True),
+        page.results.player: gr.update(subtitles=str(files["vtt"])),
+        page.results.downloads_card: gr.update(visible=True),
+        **{button: str(files[kind]) for kind, button in page.results.downloads.items()},
+    }
+
+
+def _exports_folder() -> Path:
+    """A new folder for one timeline's files; those that are older than HOURS_KEPT go.
+
+    They cannot go at once: Gradio looks for the captions again with every later event of the session.
+    """
+    for folder in Path(tempfile.gettempdir()).glob("exports-*"):
+        if time.time() - folder.stat().st_mtime > HOURS_KEPT * 3600:
+            shutil.rmtree(folder, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix="exports-"))
 
 
 def _after_cancel(page: Page, timeline: Timeline | None) -> Iterator[Updates]:
