@@ -20,6 +20,7 @@ from small_parts import require_whisper, save_random_checkpoint, spoken_sound, w
 
 import sentiment
 from sentiment import pipeline
+from sentiment.checkpoint import load_checkpoint
 from sentiment.datatypes import Timeline, VideoFrame
 from sentiment.errors import CheckpointError, MediaError, SettingsError, TranscriptionError
 from sentiment.pipeline import AnalysisSettings, LoadedModels, analyze_video, load_models, stream_analysis
@@ -110,10 +111,12 @@ def test_provenance_is_enough_to_repeat_the_result(timelines: list[Timeline], ta
     assert timelines[-1].video["name"] == "talk.mp4" and timelines[-1].video["width"] == 512
 
 
-def test_words_that_the_network_cannot_read_are_shown_and_taken_as_absent(spoken: Path, models: LoadedModels) -> None:
-    """The recogniser is told that this is German; what it then writes is no English to the network."""
-    timeline = analyze_video(spoken, models, AnalysisSettings(language="de"))
-    assert timeline.language == "de" and timeline.segments[0].segment.text
+def test_words_that_the_network_cannot_read_are_shown_and_taken_as_absent(
+    spoken: Path, models: LoadedModels, folder: Path
+) -> None:
+    german = load_checkpoint(save_random_checkpoint(folder / "german", languages=("de",)))
+    timeline = analyze_video(spoken, replace(models, checkpoint=german), ENGLISH)
+    assert timeline.language == "en" and timeline.segments[0].segment.text
     said = [p for p in timeline.segments if p.segment.kind == "speech"]
     assert said and {p.presence for p in said} == {(False, True, False)}
 
