@@ -11,7 +11,7 @@ import torch
 
 from sentiment.checkpoint import Checkpoint
 from sentiment.datatypes import Affect
-from sentiment.labels import EMOTIONS, MODALITIES, SENTIMENTS
+from sentiment.labels import EMOTIONS, SENTIMENTS
 from sentiment.prediction import ask_fusion
 from train.corpora import Split
 from train.corpora.catalog import CORPORA
@@ -50,12 +50,9 @@ def evaluate(checkpoint: Checkpoint, data: Path, split: Split = "test") -> dict[
 def answers(checkpoint: Checkpoint, modality: str, dataset: ExampleDataset, batch_size: int = 32) -> list[Affect]:
     """The calibrated answer for each example, from this modality alone."""
     found: list[Affect] = []
-    column = MODALITIES.index(modality)
     for batch in dataset.batches(batch_size):
-        clips = batch.clips.to(checkpoint.device)
-        features = torch.zeros(len(clips), len(MODALITIES), checkpoint.network.fusion.absent.shape[1])
-        features[:, column] = checkpoint.network.encode_one(modality, clips).float().cpu()
-        found += ask_fusion(checkpoint, features.to(checkpoint.device), (modality,))
+        features = checkpoint.network.encode(batch.clips.to(checkpoint.device))
+        found += ask_fusion(checkpoint, features, (modality,))
     return found
 
 
