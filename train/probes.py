@@ -157,6 +157,8 @@ def _ask_words(checkpoint: Checkpoint, examples: Sequence[Example]) -> list[Affe
     from train.dataset import ExampleDataset
     from train.evaluate import answers
 
+    if not examples:
+        return []
     return answers(checkpoint, "text", ExampleDataset(examples, checkpoint.preprocessor))
 
 
