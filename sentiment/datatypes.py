@@ -24,8 +24,7 @@ PROBABILITY_TOLERANCE = 1e-3
 
 def _check_interval(owner: object, start_seconds: float, end_seconds: float) -> None:
     if not (math.isfinite(start_seconds) and math.isfinite(end_seconds) and 0 <= start_seconds < end_seconds):
-        name = type(owner).__name__
-        raise ValueError(f"{name} needs 0 <= start < end, got [{start_seconds}, {end_seconds}) seconds")
+        raise ValueError(f"{type(owner).__name__} needs 0 <= start < end, got [{start_seconds}, {end_seconds}) seconds")
 
 
 # ---------------------------------------------------------------- what the decoder gives
@@ -99,8 +98,7 @@ class VideoFrame:
             raise ValueError(f"image must be (height, width, 3) uint8, got {self.image.shape} {self.image.dtype}")
 
     def __repr__(self) -> str:
-        height, width, _ = self.image.shape
-        return f"VideoFrame({self.time_seconds:.3f} s, {width}x{height})"
+        return f"VideoFrame({self.time_seconds:.3f} s, {self.image.shape[1]}x{self.image.shape[0]})"
 
 
 # ---------------------------------------------------------------- what is said, and when
@@ -157,10 +155,7 @@ class FaceBox:
 
     def __post_init__(self) -> None:
         if not (self.left < self.right and self.top < self.bottom):
-            raise ValueError(
-                f"a face box needs left < right and top < bottom, "
-                f"got {self.left:.3f}, {self.top:.3f}, {self.right:.3f}, {self.bottom:.3f}"
-            )
+            raise ValueError(f"a face box needs left < right and top < bottom, got {self}")
 
     @property
     def area(self) -> float:
@@ -188,8 +183,13 @@ class Affect:
                 raise ValueError(f"{name} must be probabilities that sum to 1, got {values}")
 
     @property
+    def ranked_emotions(self) -> list[tuple[str, float]]:
+        """Each of EMOTIONS with its probability, from the likeliest down."""
+        return sorted(zip(EMOTIONS, self.emotion, strict=True), key=lambda item: -item[1])
+
+    @property
     def top_emotion(self) -> str:
-        return EMOTIONS[max(range(len(EMOTIONS)), key=self.emotion.__getitem__)]
+        return self.ranked_emotions[0][0]
 
     @property
     def top_sentiment(self) -> str:
@@ -232,8 +232,8 @@ class SegmentPrediction:
     def __post_init__(self) -> None:
         if (self.affect is None) != (not any(self.presence)):
             raise ValueError(f"an answer needs something present and nothing else: presence {self.presence}")
-        if self.certain and self.affect is None:
-            raise ValueError("a segment without an answer cannot be certain")
+        if self.certain and (self.affect is None or self.affect.is_mixed):
+            raise ValueError(f"a certain segment needs an answer that is not mixed, got {self.affect}")
 
     def alone(self, modality: str) -> Affect | None:
         """What this modality says by itself; None where it is absent."""
@@ -257,13 +257,12 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The whole video in numbers, each segment weighted by its duration."""
+    """The whole video in numbers, each segment weighted by its duration; moods from certain segments alone."""
 
     emotion_share: Mapping[str, float]
-    """For each of EMOTIONS, the share of the answered time whose segment has it as its top emotion;
-    sums to 1, or is 0 throughout where nothing was answered."""
+    """For each of EMOTIONS, its share of the certain time as top emotion; sums to 1, empty where nothing is certain."""
     mean_sentiment_score: float | None
-    """P(positive) - P(negative) averaged over the answered time, in [-1, 1]; None where there is none."""
+    """P(positive) - P(negative) averaged over the certain time, in [-1, 1]; None where nothing is certain."""
     strongest_positive: Moment | None
     strongest_negative: Moment | None
     speech_share: float

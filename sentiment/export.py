@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from sentiment.datatypes import Affect, FaceBox, Moment, SegmentPrediction, Timeline
+from sentiment.doubt import doubt_about
 from sentiment.errors import SettingsError
 from sentiment.labels import EMOTIONS, MODALITIES, SENTIMENTS
 from sentiment.timeline import format_percent, headline
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 """Of timeline.json. The first number changes where a reader of the old files would break."""
 
 PROBABILITY_DIGITS = 4
@@ -40,7 +41,7 @@ def timeline_to_dict(timeline: Timeline) -> dict[str, Any]:
     """The timeline as plain dicts, lists, strings and numbers, ready for JSON.
 
     Times are in seconds to the millisecond, probabilities have four digits and still sum to 1 within 1e-3,
-    and what does not exist (an answer, a modality, a face, a language) is None.
+    and what does not exist (an answer, a doubt, a modality, a face, a language) is None.
     """
     return {
         "schema_version": SCHEMA_VERSION,
@@ -54,7 +55,7 @@ def timeline_to_dict(timeline: Timeline) -> dict[str, Any]:
 
 
 def _segment_to_dict(prediction: SegmentPrediction) -> dict[str, Any]:
-    segment, affect = prediction.segment, prediction.affect
+    segment, affect, doubt = prediction.segment, prediction.affect, doubt_about(prediction)
     return {
         "start_seconds": _time(segment.start_seconds),
         "end_seconds": _time(segment.end_seconds),
@@ -65,6 +66,7 @@ def _segment_to_dict(prediction: SegmentPrediction) -> dict[str, Any]:
         "top_emotion": affect.top_emotion if affect else None,
         "top_sentiment": affect.top_sentiment if affect else None,
         "certain": prediction.certain,
+        "doubt": str(doubt) if doubt else None,
         "evidence": {modality: _affect_to_dict(prediction.alone(modality)) for modality in MODALITIES},
         "face": [_box_to_dict(box) for box in prediction.face] or None,
     }
@@ -98,7 +100,7 @@ def _summary_to_dict(timeline: Timeline) -> dict[str, Any]:
         "headline": headline(timeline),
         "duration_seconds": _time(timeline.duration_seconds),
         "analysed_seconds": _time(timeline.analysed_seconds),
-        "emotion_share": {name: _probability(summary.emotion_share[name]) for name in EMOTIONS},
+        "emotion_share": {name: _probability(share) for name, share in summary.emotion_share.items()},
         "mean_sentiment_score": None if score is None else _probability(score),
         "strongest_positive": _moment_to_dict(summary.strongest_positive),
         "strongest_negative": _moment_to_dict(summary.strongest_negative),
@@ -136,10 +138,10 @@ def _json_text(timeline: Timeline) -> str:
 
 
 def _csv_text(timeline: Timeline) -> str:
-    """One row per segment; cells of what was not answered are empty."""
+    """One row per segment; cells of what does not exist are empty."""
     emotion_columns = [f"emotion_{name}" for name in EMOTIONS]
     sentiment_columns = [f"sentiment_{name}" for name in SENTIMENTS]
-    leading = ["start_seconds", "end_seconds", "kind", "text", "top_emotion", "top_sentiment", "certain"]
+    leading = ["start_seconds", "end_seconds", "kind", "text", "top_emotion", "top_sentiment", "certain", "doubt"]
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, leading + emotion_columns + sentiment_columns)
     writer.writeheader()
@@ -163,7 +165,7 @@ def _spreadsheet_safe(text: str) -> str:
 
 
 def _vtt_text(timeline: Timeline) -> str:
-    """A cue per answered segment: "joy 82% · Look at that!". What is uncertain is marked: "joy? 41% · …"."""
+    """A cue per answered segment: "joy 82% · Look at that!", or what is doubtful: "unsure: joy or surprise · …"."""
     cues = ["WEBVTT"]
     for prediction in timeline.segments:
         caption = _caption(prediction)
@@ -176,11 +178,10 @@ def _vtt_text(timeline: Timeline) -> str:
 
 
 def _caption(prediction: SegmentPrediction) -> str:
-    affect = prediction.affect
-    answer = ""
-    if affect is not None:
-        doubt = "" if prediction.certain else "?"
-        answer = f"{affect.top_emotion}{doubt} {format_percent(affect.confidence)}"
+    affect, doubt = prediction.affect, doubt_about(prediction)
+    answer = str(doubt or "")
+    if affect and not doubt:
+        answer = f"{affect.top_emotion} {format_percent(affect.confidence)}"
     # A line break would end the cue, and "-->" or "<" would be read as markup.
     words = " ".join(prediction.segment.text.split())
     words = words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -31,6 +31,13 @@ GRID_COLOUR = "rgba(128,132,140,0.18)"
 HATCH_COLOUR = "rgba(128,132,140,0.55)"
 HAIRLINE_COLOUR = "rgba(22,24,28,0.30)"
 INVISIBLE = "rgba(0,0,0,0)"
+DOUBT_ALPHA = 0.2
+HATCH_ALPHA = 0.6
+"""How opaque a block of the ribbon is where the answer is in doubt, and its hatching in the emotion's colour."""
+
+INK = f"var(--ink, {TEXT_COLOUR})"
+"""The page's text colour, which reads on pale blocks in the light and in the dark; grey where there is no page."""
+
 FONT_FAMILY = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 

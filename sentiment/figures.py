@@ -1,7 +1,8 @@
 """The two plots of a timeline: seven emotions, and below them three sentiments, on one time axis.
 
 The network answers once per segment, so every value holds over its segment and stops at its ends.
-Where there was no answer there is a gap, and where the answer is unsure the segment is hatched.
+Where there was no answer there is a gap, and where the answer is in doubt the segment is hatched, lighter, and
+says in words what the doubt is.
 Both plots have the same range and the same side margins: at equal widths their pixels align.
 Backgrounds are transparent and text is a grey that reads on white and on black.
 """
@@ -10,13 +11,17 @@ from __future__ import annotations
 
 import html
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sentiment.datatypes import SegmentPrediction, Timeline
+from sentiment.doubt import Doubt, doubt_about
 from sentiment.figure_style import (
+    DOUBT_ALPHA,
     HAIRLINE_COLOUR,
+    HATCH_ALPHA,
     HATCH_COLOUR,
+    INK,
     INVISIBLE,
     TEXT_COLOUR,
     figure_layout,
@@ -29,7 +34,13 @@ from sentiment.timeline import format_clock, format_percent
 if TYPE_CHECKING:
     from plotly.graph_objects import Bar, Figure, Scatter
 
-EMOTION_PLOT_HEIGHT_PX = 264
+EMOTION_PLOT_HEIGHT_PX = 276
+RIBBON_SHARE = 0.14
+"""Of the height of the emotion plot: 39 px, room for two lines of text."""
+
+RIBBON_LINE_SHARE = 0.66
+"""Of the ribbon's height, for each of those two lines: they overlap, since Plotly wants air around each."""
+
 SENTIMENT_PLOT_HEIGHT_PX = 132
 
 WORDS_PER_LINE_CHARS = 44
@@ -57,10 +68,19 @@ def emotion_figure(timeline: Timeline, show_legend: bool = True) -> Figure:
         values = [None if p.affect is None else p.affect.emotion[index] for p in segments]
         figure.add_trace(_steps(segments, values, emotion, EMOTION_COLOURS[emotion]))
     figure.add_trace(_ribbon(segments))
+    margin = (1 - RIBBON_LINE_SHARE) / 2
+    figure.add_trace(_doubt_line(segments, "likeliest", margin, lambda doubt: f"{doubt.likeliest} ?"))
+    figure.add_trace(_doubt_line(segments, "objection", -margin, lambda doubt: doubt.objection))
     figure.add_trace(_hatch_legend())
-    figure.update_yaxes(range=[0, 1.02], domain=[0, 0.84], tickvals=[0, 0.25, 0.5, 0.75, 1], tickformat=".0%")
+    figure.update_yaxes(range=[0, 1.02], domain=[0, 0.8], tickvals=[0, 0.25, 0.5, 0.75, 1], tickformat=".0%")
     figure.update_layout(
-        yaxis2={"domain": [0.9, 1], "range": [-0.5, 0.5], "visible": False, "fixedrange": True, "anchor": "x"},
+        yaxis2={
+            "domain": [1 - RIBBON_SHARE, 1],
+            "range": [-0.5, 0.5],
+            "visible": False,
+            "fixedrange": True,
+            "anchor": "x",
+        },
     )
     return figure
 
@@ -123,7 +143,10 @@ def _top_emotion_fill(segments: Sequence[SegmentPrediction]) -> Bar:
         [0.0 if a is None else a.confidence for a in answers],
         name="top emotion",
         marker={
-            "color": [INVISIBLE if a is None else with_alpha(EMOTION_COLOURS[a.top_emotion], 0.14) for a in answers],
+            "color": [
+                INVISIBLE if a is None else with_alpha(EMOTION_COLOURS[a.top_emotion], 0.14 if p.certain else 0.06)
+                for p, a in zip(segments, answers, strict=True)
+            ],
             "line": {"width": 0},
         },
         hoverinfo="skip",
@@ -132,36 +155,60 @@ def _top_emotion_fill(segments: Sequence[SegmentPrediction]) -> Bar:
 
 
 def _ribbon(segments: Sequence[SegmentPrediction]) -> Bar:
-    """The likeliest emotion of each segment as a named block; a question mark and hatching where it is unsure."""
-    from plotly.graph_objects import Bar
-
+    """The likeliest emotion of each segment as a block: named where it is certain, hatched and lighter where not."""
     answered = [(p, p.affect.top_emotion) for p in segments if p.affect is not None]
     predictions = [p for p, _ in answered]
+    return _blocks(
+        predictions,
+        name="ribbon",
+        text=[top if p.certain else "" for p, top in answered],
+        textfont={"size": 12, "weight": 600, "color": [ink_on(EMOTION_COLOURS[top]) for _, top in answered]},
+        marker={
+            "color": [with_alpha(EMOTION_COLOURS[top], 1.0 if p.certain else DOUBT_ALPHA) for p, top in answered],
+            "line": {"width": 1, "color": HAIRLINE_COLOUR},
+            "cornerradius": 0,
+            "pattern": {
+                **_hatching(predictions),
+                "fgcolor": [with_alpha(EMOTION_COLOURS[top], HATCH_ALPHA) for _, top in answered],
+            },
+        },
+        **_hover(predictions),
+    )
+
+
+def _doubt_line(segments: Sequence[SegmentPrediction], name: str, centre: float, words: Callable[[Doubt], str]) -> Bar:
+    """One of the two lines of words on a hatched block. Plotly hides each line that does not fit by itself:
+    "joy ? / or surprise" becomes "joy ?" on a phone.
+    """
+    doubts = [(p, doubt) for p in segments if (doubt := doubt_about(p)) is not None]
+    return _blocks(
+        [p for p, _ in doubts],
+        centre=centre,
+        height=RIBBON_LINE_SHARE,
+        name=name,
+        text=[f'<span style="color:{INK}">{words(doubt)}</span>' for _, doubt in doubts],
+        textfont={"size": 12, "weight": 600, "color": TEXT_COLOUR},
+        marker={"color": INVISIBLE, "line": {"width": 0}},
+        hoverinfo="skip",
+    )
+
+
+def _blocks(predictions: Sequence[SegmentPrediction], centre: float = 0.0, height: float = 1.0, **options: Any) -> Bar:
+    """Bars on the ribbon's axis, which reaches from -0.5 to 0.5, with their text at the left."""
+    from plotly.graph_objects import Bar
+
     return Bar(
         orientation="h",
         base=[p.segment.start_seconds for p in predictions],
         x=[p.segment.duration_seconds for p in predictions],
-        y=[0.0] * len(predictions),
-        width=1.0,
+        y=[centre] * len(predictions),
+        width=height,
         yaxis="y2",
-        name="ribbon",
-        text=[top if p.certain else f"{top} ?" for p, top in answered],
         textposition="inside",
         insidetextanchor="start",
         textangle=0,
-        textfont={
-            "size": 12,
-            "weight": 600,
-            "color": [ink_on(EMOTION_COLOURS[top]) if p.certain else TEXT_COLOUR for p, top in answered],
-        },
-        marker={
-            "color": [with_alpha(EMOTION_COLOURS[top], 1.0 if p.certain else 0.3) for p, top in answered],
-            "line": {"width": 1, "color": HAIRLINE_COLOUR},
-            "cornerradius": 0,
-            "pattern": _hatching(predictions),
-        },
         showlegend=False,
-        **_hover(predictions),
+        **options,
     )
 
 
@@ -199,7 +246,9 @@ def _hatch_legend() -> Bar:
     from plotly.graph_objects import Bar
 
     pattern = {"shape": "/", "fgcolor": TEXT_COLOUR, "bgcolor": INVISIBLE, "size": 5, "solidity": 0.25}
-    return Bar(x=[None], y=[None], name="unsure", marker={"color": INVISIBLE, "pattern": pattern}, hoverinfo="skip")
+    return Bar(
+        x=[None], y=[None], name="unsure or mixed", marker={"color": INVISIBLE, "pattern": pattern}, hoverinfo="skip"
+    )
 
 
 def _bars(segments: Sequence[SegmentPrediction], heights: Sequence[float], **options: Any) -> Bar:
@@ -212,7 +261,7 @@ def _bars(segments: Sequence[SegmentPrediction], heights: Sequence[float], **opt
 
 def _hatching(segments: Sequence[SegmentPrediction]) -> dict[str, Any]:
     return {
-        "shape": ["/" if p.affect is not None and not p.certain else "" for p in segments],
+        "shape": ["/" if doubt_about(p) else "" for p in segments],
         "fgcolor": HATCH_COLOUR,
         "fillmode": "overlay",
         "size": 7,
@@ -238,10 +287,11 @@ def _hover_text(prediction: SegmentPrediction) -> str:
         lines.append("<i>no speech</i>")
     if affect is None:
         return "<br>".join([*lines, "no answer: no words, no voice, no face"])
-    for name, share in sorted(zip(EMOTIONS, affect.emotion, strict=True), key=lambda item: -item[1]):
+    doubt = doubt_about(prediction)
+    if doubt:
+        lines.append(f"<i>{doubt}</i>")
+    for name, share in affect.ranked_emotions:
         if share >= LEAST_HOVER_SHARE:
             lines.append(f'<span style="color:{EMOTION_COLOURS[name]}">●</span> {name} {format_percent(share)}')
     lines.append(" · ".join(f"{n} {format_percent(p)}" for n, p in zip(SENTIMENTS, affect.sentiment, strict=True)))
-    if not prediction.certain:
-        lines.append("<i>unsure: the answers do not agree</i>" if affect.is_mixed else "<i>unsure</i>")
     return "<br>".join(lines)

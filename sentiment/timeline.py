@@ -1,12 +1,12 @@
 """The whole video from its segments: a summary in numbers, and one sentence for a person.
 
 Every average is weighted by duration, so that a long calm stretch is not outvoted by three short
-exclamations. The sentence names emotions and moments from certain answers only.
+exclamations. Moods and moments, in numbers and in words, come from certain answers only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -14,16 +14,13 @@ from sentiment.datatypes import Affect, Moment, Segment, SegmentPrediction, Summ
 from sentiment.labels import EMOTIONS, PERMITTED_PAIRS, SENTIMENTS
 
 MOSTLY_SHARE = 0.5
-"""Above this share of the answered time, a sentiment is what the video "mostly" is."""
+"""Above this share of the certain time, a sentiment is what the video "mostly" is."""
 
-FEW_CERTAIN_SHARE = 0.2
-"""Below this certain share of the answered time, the sentence names no emotion and no moment."""
-
-HALF_CERTAIN_SHARE = 0.5
-"""Below this one, it names them but adds that most of the video is uncertain."""
+NEARLY_ALL_SHARE = 0.9
+"""Below this certain share of the whole, the sentence says how much it speaks of. Pauses are not certain either."""
 
 LITTLE_ANSWERED_SHARE = 0.5
-"""Below this answered share of the whole duration, the sentence says how much could be read at all."""
+"""Below this answered share of the whole, the sentence says that most of it could not be read at all."""
 
 START_SHARE = 0.1
 """What lies in this first part of the video is "at the start"."""
@@ -32,46 +29,59 @@ START_SHARE = 0.1
 def summarize(segments: Sequence[SegmentPrediction], duration_seconds: float) -> Summary:
     """Sum up a video of `duration_seconds`, each segment weighted by its length.
 
-    A strongest moment is looked for among the segments whose top sentiment is that side; where there
-    is none it is None, however the scores of the others lean.
+    Emotion shares, mean sentiment and strongest moments count certain segments alone; where there is none
+    they are empty and None. A strongest moment is looked for among the segments whose top sentiment is that
+    side; where there is none it is None, however the scores of the others lean.
     """
-    answered_seconds = _total_seconds(p for p in segments if p.affect is not None)
+    certain = _certain(segments)
+
+    def share(counted: Iterable[SegmentPrediction]) -> float:
+        return _share(sum(p.segment.duration_seconds for p in counted), duration_seconds)
+
     return Summary(
-        emotion_share=_top_emotion_shares(_answered(segments)),
-        mean_sentiment_score=_mean_sentiment_score(_answered(segments), answered_seconds),
-        strongest_positive=_strongest(segments, "positive"),
-        strongest_negative=_strongest(segments, "negative"),
-        speech_share=_share(_total_seconds(p for p in segments if p.segment.kind == "speech"), duration_seconds),
-        face_share=_share(_total_seconds(p for p in segments if p.face), duration_seconds),
-        answered_share=_share(answered_seconds, duration_seconds),
-        certain_share=_share(_total_seconds(p for p in segments if p.certain), duration_seconds),
+        emotion_share=_shares_of(certain, EMOTIONS, lambda affect: affect.top_emotion),
+        mean_sentiment_score=_mean_sentiment_score(certain),
+        strongest_positive=_strongest(certain, "positive"),
+        strongest_negative=_strongest(certain, "negative"),
+        speech_share=share(p for p in segments if p.segment.kind == "speech"),
+        face_share=share(p for p in segments if p.face),
+        answered_share=share(p for p in segments if p.affect is not None),
+        certain_share=share(p for p in segments if p.certain),
         unanswered_segments=sum(p.affect is None for p in segments),
     )
 
 
-def headline(timeline: Timeline) -> str:
-    """One plain sentence: "Mostly positive; joy at the start, a turn to anger at 0:42."
+def certain_seconds(timeline: Timeline) -> float:
+    """How much time the moods of the summary rest on."""
+    return _seconds_of(_certain(timeline.segments))
 
-    Where little was answered, or little of that is certain, or the analysis is not done, it says so.
+
+def certain_share_so_far(timeline: Timeline) -> float:
+    """The certain share of what is analysed, in [0, 1]; when all is, the summary's `certain_share`."""
+    return _share_so_far(timeline, timeline.summary.certain_share)
+
+
+def headline(timeline: Timeline) -> str:
+    """One plain sentence: "Certain for 60% of the time: mostly positive; joy at the start, a turn to anger at 0:42."
+
+    What it says of moods rests on certain time alone, and it says how much of the whole that is unless it is
+    nearly all. Where nothing could be read, or nothing is certain, or the analysis is not done, it says so.
     """
-    answered = _answered(timeline.segments)
-    if not answered:
+    if all(p.affect is None for p in timeline.segments):
         return _nothing_answered(timeline)
-    certain = [a for a in answered if a.certain]
-    certain_part = _seconds_of(certain) / _seconds_of(answered)
-    sentence = _mood(answered)
-    if certain_part < FEW_CERTAIN_SHARE:
-        sentence += f" at a guess, but {'hardly any' if certain else 'none'} of it is certain"
-    else:
-        course = _course(answered, certain, timeline.duration_seconds)
-        sentence += f"; {course}" if course else ""
-        sentence += ", though most of it is uncertain" if certain_part < HALF_CERTAIN_SHARE else ""
-    if not timeline.is_complete:
-        return f"So far {sentence}."
-    answered_share = timeline.summary.answered_share
-    if answered_share < LITTLE_ANSWERED_SHARE:
-        sentence += f"; only {format_percent(answered_share)} of the time could be read"
-    return f"{sentence[0].upper()}{sentence[1:]}."
+    so_far = "" if timeline.is_complete else "so far "
+    unread = _share_so_far(timeline, timeline.summary.answered_share) < LITTLE_ANSWERED_SHARE
+    certain = _certain(timeline.segments)
+    if not certain:
+        sentence = f"{so_far}no answer is certain enough to name a mood"
+        sentence += ", and most of the time could not be read" if unread else ""
+        return _as_sentence(sentence)
+    moods = _join(_mood(certain), _course(certain, timeline))
+    share = certain_share_so_far(timeline)
+    if share >= NEARLY_ALL_SHARE:
+        return _as_sentence(f"{so_far}{moods}")
+    most = ", most of which could not be read" if unread else ""
+    return _as_sentence(f"{so_far}certain for {format_percent(share)} of the time{most}: {moods}")
 
 
 def format_clock(time_seconds: float) -> str:
@@ -89,53 +99,52 @@ def format_percent(share: float) -> str:
 # ---------------------------------------------------------------- numbers
 
 
-class _Answered(NamedTuple):
-    """A segment that has an answer."""
+class _Certain(NamedTuple):
+    """A segment whose answer is certain."""
 
+    index: int
     segment: Segment
     affect: Affect
-    certain: bool
 
 
-def _answered(segments: Iterable[SegmentPrediction]) -> list[_Answered]:
-    return [_Answered(p.segment, p.affect, p.certain) for p in segments if p.affect is not None]
+def _certain(segments: Iterable[SegmentPrediction]) -> list[_Certain]:
+    return [_Certain(i, p.segment, p.affect) for i, p in enumerate(segments) if p.certain and p.affect is not None]
 
 
-def _seconds_of(answered: Iterable[_Answered]) -> float:
-    return sum(a.segment.duration_seconds for a in answered)
-
-
-def _total_seconds(segments: Iterable[SegmentPrediction]) -> float:
-    return sum(p.segment.duration_seconds for p in segments)
+def _seconds_of(certain: Iterable[_Certain]) -> float:
+    return sum(c.segment.duration_seconds for c in certain)
 
 
 def _share(part_seconds: float, whole_seconds: float) -> float:
     return min(1.0, part_seconds / whole_seconds) if whole_seconds > 0 else 0.0
 
 
-def _top_emotion_shares(answered: Sequence[_Answered]) -> dict[str, float]:
-    whole = _seconds_of(answered)
-    return {name: _share(_seconds_of(a for a in answered if a.affect.top_emotion == name), whole) for name in EMOTIONS}
+def _share_so_far(timeline: Timeline, share: float) -> float:
+    """A share of the whole duration as one of what is analysed."""
+    return share if timeline.is_complete else _share(share * timeline.duration_seconds, timeline.analysed_seconds)
 
 
-def _top_sentiment_shares(answered: Sequence[_Answered]) -> dict[str, float]:
-    whole = _seconds_of(answered)
-    return {
-        name: _share(_seconds_of(a for a in answered if a.affect.top_sentiment == name), whole) for name in SENTIMENTS
-    }
+def _shares_of(
+    certain: Sequence[_Certain], labels: Sequence[str], top_label: Callable[[Affect], str]
+) -> dict[str, float]:
+    """For each label its share of the certain time; empty where there is none."""
+    if not certain:
+        return {}
+    whole = _seconds_of(certain)
+    return {label: _share(_seconds_of(c for c in certain if top_label(c.affect) == label), whole) for label in labels}
 
 
-def _mean_sentiment_score(answered: Sequence[_Answered], answered_seconds: float) -> float | None:
-    if not answered:
+def _mean_sentiment_score(certain: Sequence[_Certain]) -> float | None:
+    if not certain:
         return None
-    return sum(a.affect.sentiment_score * a.segment.duration_seconds for a in answered) / answered_seconds
+    return sum(c.affect.sentiment_score * c.segment.duration_seconds for c in certain) / _seconds_of(certain)
 
 
-def _strongest(segments: Sequence[SegmentPrediction], sentiment: str) -> Moment | None:
+def _strongest(certain: Sequence[_Certain], sentiment: str) -> Moment | None:
     moments = [
-        Moment(index, p.segment.start_seconds, p.affect.sentiment_score)
-        for index, p in enumerate(segments)
-        if p.affect is not None and p.affect.top_sentiment == sentiment
+        Moment(c.index, c.segment.start_seconds, c.affect.sentiment_score)
+        for c in certain
+        if c.affect.top_sentiment == sentiment
     ]
     return max(moments, key=lambda moment: abs(moment.sentiment_score), default=None)
 
@@ -151,45 +160,56 @@ def _nothing_answered(timeline: Timeline) -> str:
     return f"Nothing could be read: {heard} and {seen}."
 
 
-def _mood(answered: Sequence[_Answered]) -> str:
-    shares = sorted(_top_sentiment_shares(answered).items(), key=lambda item: -item[1])
+def _as_sentence(clause: str) -> str:
+    return f"{clause[0].upper()}{clause[1:]}."
+
+
+def _join(mood: str, course: str) -> str:
+    return f"{mood}; {course}" if course else mood
+
+
+def _mood(certain: Sequence[_Certain]) -> str:
+    parts = _shares_of(certain, SENTIMENTS, lambda affect: affect.top_sentiment)
+    shares = sorted(parts.items(), key=lambda item: -item[1])
     label, share = shares[0]
     if shares[1][1] == 0:
         return label
     if share > MOSTLY_SHARE:
         return f"mostly {label}"
-    return "mixed ({})".format(", ".join(f"{format_percent(part)} {name}" for name, part in shares if part > 0))
+    return "varied ({})".format(", ".join(f"{format_percent(part)} {name}" for name, part in shares if part > 0))
 
 
-def _course(answered: Sequence[_Answered], certain: Sequence[_Answered], duration_seconds: float) -> str:
+def _course(certain: Sequence[_Certain], timeline: Timeline) -> str:
     """How the certain answers go: how they open, and what lies farthest from that on another side."""
     first = certain[0]
-    elsewhere = [a for a in certain if a.affect.top_sentiment != first.affect.top_sentiment]
+    elsewhere = [c for c in certain if c.affect.top_sentiment != first.affect.top_sentiment]
     if not elsewhere:
-        return _one_sided(answered, certain)
-    at_start = first is answered[0] and first.segment.start_seconds <= START_SHARE * duration_seconds
+        return _one_sided(certain, timeline)
+    at_start = first.index == 0 and first.segment.start_seconds <= START_SHARE * timeline.duration_seconds
     opening = f"{_feeling(first)} {'at the start' if at_start else 'at ' + _clock(first)}"
-    farthest = max(elsewhere, key=lambda a: abs(a.affect.sentiment_score - first.affect.sentiment_score))
+    farthest = max(elsewhere, key=lambda c: abs(c.affect.sentiment_score - first.affect.sentiment_score))
     turn_count = sum(before.affect.top_sentiment != after.affect.top_sentiment for before, after in pairwise(certain))
     among = f", one of {turn_count} turns" if turn_count > 1 else ""
     return f"{opening}, a turn to {_feeling(farthest)} at {_clock(farthest)}{among}"
 
 
-def _one_sided(answered: Sequence[_Answered], certain: Sequence[_Answered]) -> str:
+def _one_sided(certain: Sequence[_Certain], timeline: Timeline) -> str:
     """The certain answers share one sentiment: name the surest emotion, and when it was."""
-    surest = max(certain, key=lambda a: a.affect.confidence)
+    surest = max(certain, key=lambda c: c.affect.confidence)
     emotion = surest.affect.top_emotion
     if emotion == "neutral":
         return ""  # "neutral; neutral at 0:12" would tell nothing
-    return emotion if len(answered) == 1 else f"clearest is {emotion} at {_clock(surest)}"
+    if len(certain) > 1:
+        return f"clearest is {emotion} at {_clock(surest)}"
+    return emotion if len(timeline.segments) == 1 else f"{emotion} at {_clock(surest)}"
 
 
-def _feeling(answered: _Answered) -> str:
+def _feeling(certain: _Certain) -> str:
     """The top emotion, with its side where it can be on either: "joy", "negative surprise"."""
-    emotion, sentiment = answered.affect.top_emotion, answered.affect.top_sentiment
+    emotion, sentiment = certain.affect.top_emotion, certain.affect.top_sentiment
     two_sided = sum(pair[0] == emotion for pair in PERMITTED_PAIRS) > 1
     return f"{sentiment} {emotion}" if two_sided else emotion
 
 
-def _clock(answered: _Answered) -> str:
-    return format_clock(answered.segment.start_seconds)
+def _clock(certain: _Certain) -> str:
+    return format_clock(certain.segment.start_seconds)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from timelines import doubtful_timeline, sample_timeline
 
 from sentiment.datatypes import Affect, FaceBox, Segment, SegmentPrediction, Timeline
 from sentiment.errors import SettingsError
@@ -48,12 +49,12 @@ def test_dict_survives_json_and_names_everything(timeline: Timeline) -> None:
     data = timeline_to_dict(timeline)
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     assert list(data) == ["schema_version", "video", "labels", "language", "segments", "summary", "provenance"]
-    assert data["schema_version"] == "1.0"
+    assert data["schema_version"] == "1.1"
     assert data["labels"] == {"emotions": list(EMOTIONS), "sentiments": list(SENTIMENTS)}
     first = data["segments"][0]
     assert set(first) == {
         *("start_seconds", "end_seconds", "kind", "text", "emotion", "sentiment", "top_emotion", "top_sentiment"),
-        *("certain", "evidence", "face"),
+        *("certain", "doubt", "evidence", "face"),
     }
     assert first["start_seconds"] == 0.123
     assert (first["top_emotion"], first["top_sentiment"], first["certain"]) == ("joy", "positive", True)
@@ -86,9 +87,32 @@ def test_summary_carries_the_headline_and_the_moments(timeline: Timeline) -> Non
     summary = timeline_to_dict(timeline)["summary"]
     assert summary["headline"].endswith(".")
     assert summary["strongest_positive"]["segment_index"] == 0
-    assert summary["strongest_negative"]["segment_index"] == 1  # a tie of all labels goes to the first
+    assert summary["strongest_negative"] is None  # the one negative answer is not certain
+    assert summary["emotion_share"] == {**dict.fromkeys(EMOTIONS, 0), "joy": 1}
     assert summary["unanswered_segments"] == 1
     assert summary["answered_share"] == pytest.approx(0.5877, abs=1e-4)
+
+
+def test_a_doubt_is_in_every_file_in_the_same_words(tmp_path: Path) -> None:
+    files = write_all(sample_timeline(), tmp_path)
+    segments = json.loads(files["json"].read_text(encoding="utf-8"))["segments"]
+    doubts = [segment["doubt"] for segment in segments]
+    assert doubts == [*[None] * 6, "unsure: disgust or surprise", None, "mixed: joy, but negative"]
+    assert [row["doubt"] for row in read_rows(files["csv"])] == [doubt or "" for doubt in doubts]
+    captions = files["vtt"].read_text(encoding="utf-8")
+    assert "\nunsure: disgust or surprise · There is mold" in captions
+    assert "\nmixed: joy, but negative · How lovely" in captions
+    assert captions.count("unsure") == captions.count("mixed") == 1
+
+
+def test_where_nothing_is_certain_the_summary_has_no_moods(tmp_path: Path) -> None:
+    files = write_all(doubtful_timeline(), tmp_path)
+    summary = json.loads(files["json"].read_text(encoding="utf-8"))["summary"]
+    assert summary["headline"] == "No answer is certain enough to name a mood."
+    assert summary["emotion_share"] == {}
+    assert summary["mean_sentiment_score"] is None
+    assert summary["strongest_positive"] is None and summary["strongest_negative"] is None
+    assert (summary["answered_share"], summary["certain_share"]) == (0.8, 0)
 
 
 def test_csv_rows(timeline: Timeline, tmp_path: Path) -> None:
@@ -119,7 +143,7 @@ def test_vtt_is_valid_and_escaped(timeline: Timeline, tmp_path: Path) -> None:
         assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3} --> \d\d:\d\d:\d\d\.\d{3}", timing)
         assert "-->" not in caption and "<" not in caption
     assert cues[0] == "00:00:00.123 --> 00:00:02.500\njoy 82% · Look at that!"
-    assert "anger? 14% ·" in cues[1]
+    assert cues[1].split("\n")[1].startswith("unsure: anger or disgust · ")
     assert "A &lt;b&gt;bold&lt;/b&gt; --&gt; move &amp; more, really “yes” – déjà vu" in cues[2]
 
 

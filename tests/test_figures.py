@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
-from timelines import prediction, sample_timeline
+from timelines import UNSURE, doubtful_timeline, prediction, sample_timeline, timeline_of
 
 from sentiment.figure_style import MAX_TIME_TICKS, ink_on, time_ticks
 from sentiment.figures import emotion_figure, sentiment_figure
@@ -52,17 +53,47 @@ def test_where_nothing_was_answered_nothing_is_drawn():
 
 
 @pytest.mark.parametrize("make_figure", FIGURES)
-def test_exactly_the_unsure_segments_are_hatched(make_figure):
+def test_exactly_the_doubtful_segments_are_hatched(make_figure):
     timeline = sample_timeline()
     shapes = trace(make_figure(timeline), "segments").marker.pattern.shape
-    unsure = [p.affect is not None and not p.certain for p in timeline.segments]
-    assert [bool(shape) for shape in shapes] == unsure
-    assert sum(unsure) == 1
+    assert [i for i, shape in enumerate(shapes) if shape] == [6, 8]
 
 
-def test_the_ribbon_names_the_top_emotion_and_questions_an_unsure_one():
+def test_the_ribbon_names_what_is_certain_and_leaves_the_rest_paler_and_hatched():
     ribbon = trace(emotion_figure(sample_timeline()), "ribbon")
-    assert ribbon.text == ("joy", "anger", "neutral", "surprise", "sadness", "disgust ?", "fear")
+    assert ribbon.text == ("joy", "anger", "neutral", "surprise", "sadness", "", "fear", "")
+    opaque = [colour.endswith(",1.0)") for colour in ribbon.marker.color]
+    assert opaque == [bool(name) for name in ribbon.text] == [not shape for shape in ribbon.marker.pattern.shape]
+
+
+def test_the_ribbon_says_each_doubt_in_two_lines_of_its_own():
+    figure = emotion_figure(sample_timeline())
+    first, second = trace(figure, "likeliest"), trace(figure, "objection")
+    assert [re.sub("<.*?>", "", text) for text in first.text] == ["disgust ?", "joy ?"]
+    assert [re.sub("<.*?>", "", text) for text in second.text] == ["or surprise", "but negative"]
+    assert first.base == second.base == (26.0, 33.5)
+    for line in (first, second):  # within the ribbon
+        assert all(abs(y) + line.width / 2 <= 0.5 for y in line.y)
+    assert min(first.y) > max(second.y)
+
+
+@pytest.mark.parametrize("make_figure", FIGURES)
+@pytest.mark.parametrize(
+    "timeline",
+    [doubtful_timeline(), timeline_of(prediction(0, 1, "Oh", UNSURE, certain=False), duration_seconds=1)],
+    ids=["nothing certain", "one segment"],
+)
+def test_where_all_is_doubtful_all_is_hatched_and_nothing_is_named(make_figure, timeline):
+    figure = make_figure(timeline)
+    shapes = trace(figure, "segments").marker.pattern.shape
+    assert [bool(shape) for shape in shapes] == [p.affect is not None for p in timeline.segments]
+    assert not any(any(t.text or ()) for t in figure.data if t.name == "ribbon")
+
+
+def test_every_sentiment_bar_is_paler_where_the_answer_is_doubtful():
+    for sentiment in ("positive", "negative"):
+        colours = trace(sentiment_figure(sample_timeline()), sentiment).marker.color
+        assert [i for i, colour in enumerate(colours) if colour.endswith(",0.4)")] == [5, 7]  # the gap has no bar
 
 
 @pytest.mark.parametrize("make_figure", FIGURES)
@@ -72,7 +103,9 @@ def test_hover_shows_the_words_escaped(make_figure):
     assert "0:00 – 0:04" in texts[0]
     assert "&lt;b&gt;ruined&lt;/b&gt;" in texts[1]
     assert "no answer" in texts[4]
-    assert "unsure" in texts[6]
+    assert "unsure: disgust or surprise" in texts[6]
+    assert "mixed: joy, but negative" in texts[8]
+    assert not [text for i, text in enumerate(texts) if i not in (6, 8) and ("unsure" in text or "mixed" in text)]
 
 
 def test_both_plots_share_range_and_margins():
@@ -86,14 +119,14 @@ def test_both_plots_share_range_and_margins():
 @pytest.mark.parametrize("make_figure", FIGURES)
 def test_an_unfinished_timeline_shades_what_is_missing(make_figure):
     (shade,) = make_figure(sample_timeline(analysed_seconds=20.0)).layout.shapes
-    assert (shade.x0, shade.x1) == (20.0, 34.5)
+    assert (shade.x0, shade.x1) == (20.0, 38.5)
     assert not make_figure(sample_timeline()).layout.shapes
 
 
 @pytest.mark.parametrize("make_figure", FIGURES)
 def test_a_timeline_without_segments_is_an_empty_plot(make_figure):
     figure = make_figure(sample_timeline(analysed_seconds=0.0))
-    assert json.loads(figure.to_json())["layout"]["xaxis"]["range"] == [0, 34.5]
+    assert json.loads(figure.to_json())["layout"]["xaxis"]["range"] == [0, 38.5]
 
 
 def test_long_words_do_not_make_a_long_hover_label():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from timelines import affect, prediction, sample_timeline
+from timelines import affect, doubtful_timeline, prediction, sample_timeline
 
 from sentiment.errors import MediaError, SettingsError
 from sentiment.studio import panels
@@ -90,14 +90,24 @@ def test_every_segment_has_its_row_and_its_sentence():
     assert table.count("data-start=") == words.count("<li>") == len(timeline.segments)
     assert "no speech · face only" in table
     assert "no answer" in table
-    assert "disgust ?" in table
-    assert "0:26 to 0:29: disgust 48%" in words
+    assert "0:00 to 0:04: joy 82%" in words
+
+
+def test_the_table_and_the_plots_in_words_say_what_is_doubtful_about_an_answer():
+    timeline = sample_timeline()
+    table, words = panels.transcript(timeline), panels.in_words(timeline)
+    for html in (table, words):
+        assert html.count("unsure: disgust or surprise") == html.count("mixed: joy, but negative") == 1
+    assert "0:26 to 0:29, unsure: disgust or surprise; disgust 48%" in words
+    assert table.count("negative ?") == table.count('class="unsure"') - 1 == 2  # the third has no answer
+    assert table.count("dot ring") == 2
 
 
 def test_the_verdict_shows_its_grounds():
     verdict = panels.verdict(sample_timeline(), note="Cancelled: what was done until then is kept.")
-    assert "speech 71%" in verdict
-    assert "face 83%" in verdict
+    assert "Certain for 66% of the time" in verdict
+    assert "speech 76%" in verdict
+    assert "face 86%" in verdict
     assert "no answer for 1 segment" in verdict
     assert "Cancelled" in verdict
 
@@ -106,12 +116,28 @@ def test_shares_come_from_the_largest_down_and_leave_out_what_never_was():
     html = panels.shares(sample_timeline(analysed_seconds=9.0))
     assert html.index("anger") < html.index("joy")
     assert "fear" not in html
+    assert "certain answer is counted: 0:08 of 0:09 so far." in html
+
+
+def test_shares_count_certain_time_alone():
+    html = panels.shares(sample_timeline())
+    assert "disgust" not in html
+    assert "certain answer is counted: 0:25 of 0:38." in html
+
+
+def test_where_nothing_is_certain_the_page_says_so():
+    timeline = doubtful_timeline()
+    assert "No answer is certain enough" in panels.verdict(timeline)
+    assert "certain for 0% of the time" in panels.verdict(timeline)
+    html = panels.shares(timeline)
+    assert "and there is none." in html
+    assert "bar" not in html and "%" not in html
 
 
 def test_an_unanswered_timeline_still_makes_a_page():
     timeline = sample_timeline(analysed_seconds=0.0)
     assert "Nothing could be read" in panels.verdict(timeline)
-    assert panels.shares(timeline) == ""
+    assert "there is none so far" in panels.shares(timeline)
 
 
 def test_progress_says_how_far_each_stage_is():

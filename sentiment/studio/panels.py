@@ -6,10 +6,11 @@ import re
 from html import escape
 
 from sentiment.datatypes import SegmentPrediction, Timeline
+from sentiment.doubt import doubt_about
 from sentiment.labels import EMOTION_COLOURS, EMOTIONS, SENTIMENT_COLOURS, SENTIMENTS
 from sentiment.pipeline import STAGES
 from sentiment.studio.session import Session
-from sentiment.timeline import format_clock, format_percent, headline
+from sentiment.timeline import certain_seconds, certain_share_so_far, format_clock, format_percent, headline
 
 STAGE_NAMES = {"listen": "Listening", "watch": "Watching", "feel": "Reading"}
 """What a person is shown for each of the pipeline's stages."""
@@ -73,7 +74,7 @@ def verdict(timeline: Timeline, note: str = "") -> str:
 def _chips(timeline: Timeline) -> list[str]:
     summary = timeline.summary
     chips = [
-        f"certain for {format_percent(summary.certain_share)} of the time",
+        f"certain for {format_percent(certain_share_so_far(timeline))} of the time",
         f"speech {format_percent(summary.speech_share)}",
         f"face {format_percent(summary.face_share)}",
     ]
@@ -90,20 +91,29 @@ def _with_dots(sentence: str) -> str:
     return re.sub(rf"\b({names})\b", lambda match: _emotion_name(match[1]), escape(sentence))
 
 
-def _emotion_name(emotion: str, suffix: str = "") -> str:
-    return f'<b class="emotion"><i class="dot" style="background:{EMOTION_COLOURS[emotion]}"></i>{emotion}{suffix}</b>'
+def _emotion_name(emotion: str) -> str:
+    return f'<b class="emotion">{_dot(EMOTION_COLOURS[emotion])}{emotion}</b>'
 
 
 def shares(timeline: Timeline) -> str:
-    """How much of the answered time each emotion leads, as bars from the largest down."""
+    """How much of the certain time each emotion leads, as bars from the largest down, and how much time that is."""
     ordered = sorted(timeline.summary.emotion_share.items(), key=lambda item: -item[1])
-    return "".join(
+    bars = "".join(
         f'<div class="share"><span>{name}</span><span class="bar">'
         f'<i style="width:{share:.1%};background:{EMOTION_COLOURS[name]}"></i></span>'
         f'<span class="number">{format_percent(share)}</span></div>'
         for name, share in ordered
         if share > 0
     )
+    return f'{bars}<p class="note">{_counted(timeline)}</p>'
+
+
+def _counted(timeline: Timeline) -> str:
+    so_far = "" if timeline.is_complete else " so far"
+    if not timeline.summary.emotion_share:
+        return f"Only time with a certain answer is counted, and there is none{so_far}."
+    certain, whole = format_clock(certain_seconds(timeline)), format_clock(timeline.analysed_seconds)
+    return f"Only time with a certain answer is counted: {certain} of {whole}{so_far}."
 
 
 # ---------------------------------------------------------------- beside the plots
@@ -112,7 +122,8 @@ def shares(timeline: Timeline) -> str:
 def emotion_legend() -> str:
     """Names beside colours, and what hatching and gaps mean."""
     entries = "".join(f"<li>{_dot(EMOTION_COLOURS[name])}{name}</li>" for name in EMOTIONS)
-    return f'<ul class="legend">{entries}<li><i class="hatch"></i>unsure</li><li><i class="gap"></i>no answer</li></ul>'
+    entries += '<li><i class="hatch"></i>unsure or mixed</li><li><i class="gap"></i>no answer</li>'
+    return f'<ul class="legend">{entries}</ul>'
 
 
 def sentiment_legend() -> str:
@@ -153,8 +164,10 @@ def _row(prediction: SegmentPrediction) -> str:
     if affect is None:
         emotion, sentiment, confidence = '<span class="absent">no answer</span>', "–", "–"
     else:
-        emotion = _emotion_name(affect.top_emotion, "" if prediction.certain else " ?")
-        sentiment, confidence = affect.top_sentiment, format_percent(affect.confidence)
+        doubt = doubt_about(prediction)
+        emotion = _doubt(affect.top_emotion, str(doubt)) if doubt else _emotion_name(affect.top_emotion)
+        sentiment = f"{affect.top_sentiment} ?" if doubt else affect.top_sentiment
+        confidence = format_percent(affect.confidence)
     words = escape(segment.text) if segment.text else f"<em>{_silence(prediction)}</em>"
     cells = {
         "time": f'<button type="button" title="Go to {start}">{start}</button>',
@@ -172,6 +185,11 @@ def _row(prediction: SegmentPrediction) -> str:
     )
 
 
+def _doubt(top_emotion: str, words: str) -> str:
+    """The words of a doubt, behind a ring where a certain answer has a dot."""
+    return f'<span class="doubt"><i class="dot ring" style="color:{EMOTION_COLOURS[top_emotion]}"></i>{words}</span>'
+
+
 def _silence(prediction: SegmentPrediction) -> str:
     return "no speech · face only" if prediction.affect is not None else "no speech, no face"
 
@@ -187,7 +205,7 @@ def _sentence(prediction: SegmentPrediction) -> str:
     when = f"{format_clock(segment.start_seconds)} to {format_clock(segment.end_seconds)}"
     if affect is None:
         return f"{when}: no answer."
-    likeliest = sorted(zip(EMOTIONS, affect.emotion, strict=True), key=lambda item: -item[1])[:2]
-    emotions = ", then ".join(f"{name} {format_percent(share)}" for name, share in likeliest)
+    doubt = doubt_about(prediction)
+    emotions = ", then ".join(f"{name} {format_percent(share)}" for name, share in affect.ranked_emotions[:2])
     sentiments = ", ".join(f"{n} {format_percent(p)}" for n, p in zip(SENTIMENTS, affect.sentiment, strict=True))
-    return f"{when}: {emotions}; {sentiments}{'' if prediction.certain else '; unsure'}."
+    return f"{when}{f', {doubt}; ' if doubt else ': '}{emotions}; {sentiments}."
