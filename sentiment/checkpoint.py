@@ -26,11 +26,12 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 from sentiment.clip_datatypes import ClipSettings
-from sentiment.clips import ClipPreprocessor
+from sentiment.clips import ClipPreprocessor, SpeechEncoder
 from sentiment.datatypes import ModalitySubset
 from sentiment.errors import CheckpointError, SettingsError
 from sentiment.labels import EMOTIONS, MODALITIES, SENTIMENTS
 from sentiment.model import FusionNetwork, NetworkSettings
+from sentiment.transcription import Transcriber, load_transcriber
 
 FORMAT_VERSION: Final = 1
 MANIFEST: Final = "checkpoint.json"
@@ -114,11 +115,16 @@ def update_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
     _write_manifest(folder, {**read_manifest(folder), "metrics": metrics})
 
 
-def load_checkpoint(folder: Path | str, device: torch.device | str = "cpu") -> Checkpoint:
+def load_checkpoint(
+    folder: Path | str, device: torch.device | str = "cpu", transcriber: Transcriber | None = None
+) -> Checkpoint:
     """The checkpoint in that folder, every file of it checked against its sha256.
 
+    Where the checkpoint's voice is read by a Whisper's encoder, too, and `transcriber` is that Whisper, the
+    two share it; else it is loaded besides.
+
     Raises CheckpointError where a file is missing, has been changed, or belongs to other labels or
-    another format than this version of the program.
+    another format than this version of the program, TranscriptionError where its Whisper cannot be had.
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
@@ -130,7 +136,7 @@ def load_checkpoint(folder: Path | str, device: torch.device | str = "cpu") -> C
     try:
         clip_settings = ClipSettings(**_with_tuples(manifest["clip"]))
         settings = NetworkSettings(**_with_tuples(manifest["network"]))
-        network = FusionNetwork(settings, clip_settings.n_mels)
+        network = FusionNetwork(settings, clip_settings.n_mels, clip_settings.modalities)
         for part, module in _parts(network).items():
             module.load_state_dict(load_file(folder / f"{part}.safetensors"))
         calibration = Calibration(**manifest["calibration"])
@@ -142,11 +148,20 @@ def load_checkpoint(folder: Path | str, device: torch.device | str = "cpu") -> C
         folder=folder,
         sha256=_sha256(folder / MANIFEST),
         network=network.eval().requires_grad_(False).to(device),
-        preprocessor=ClipPreprocessor(clip_settings, tokenizer),
+        preprocessor=ClipPreprocessor(clip_settings, tokenizer, find_speech_encoder(clip_settings, transcriber)),
         calibration=calibration,
         metrics=manifest["metrics"],
         device=torch.device(device),
     )
+
+
+def find_speech_encoder(settings: ClipSettings, transcriber: Transcriber | None = None) -> SpeechEncoder | None:
+    """The frozen encoder that the settings name: the transcriber's where it is the same; None where they name none."""
+    if settings.speech_encoder is None:
+        return None
+    if transcriber is not None and transcriber.model_name == settings.speech_encoder:
+        return transcriber
+    return load_transcriber(settings.speech_encoder)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -166,7 +181,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} has format version {found!r}; this program reads version {FORMAT_VERSION}.")
     if manifest.get("labels") != _LABELS:
         raise CheckpointError(f"{path} was made for other labels than this program's: {manifest.get('labels')}.")
-    expected = {f"{part}.safetensors" for part in (*MODALITIES, "fusion")} | {TOKENIZER}
+    modalities = manifest.get("clip", {}).get("modalities", MODALITIES)
+    expected = {f"{part}.safetensors" for part in (*modalities, "fusion")} | {TOKENIZER}
     if set(manifest.get("sha256", ())) != expected:
         raise CheckpointError(f"{path} must list the sha256 of {', '.join(sorted(expected))}.")
     return manifest
@@ -180,7 +196,7 @@ def _write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 def _parts(network: FusionNetwork) -> dict[str, torch.nn.Module]:
     """The network file by file."""
-    return {**{m: network.encoders[m] for m in MODALITIES}, "fusion": network.fusion}
+    return {**network.encoders, "fusion": network.fusion}
 
 
 def _to_16_bits(tensor: torch.Tensor) -> torch.Tensor:

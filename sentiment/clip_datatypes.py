@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 class ClipSettings:
     """How a clip becomes tensors. Lives in the checkpoint, so that training and use cannot differ."""
 
+    modalities: tuple[str, ...] = MODALITIES
+    """What the network has learned to read, in the order of MODALITIES; anything else is taken as absent."""
+
     frame_count: int = 16
     """Frames spread evenly over the whole segment."""
     frame_size_px: int = 112
@@ -45,6 +48,8 @@ class ClipSettings:
     """What lies further below a clip's loudest point is silence: 60 dB, about what a good room gives."""
     max_audio_seconds: float = 15.0
     """Longer sound is cut to its middle."""
+    speech_encoder: str | None = None
+    """The Whisper whose frozen encoder reads the same spectrogram beside the network's own CNN, such as "base"."""
 
     max_tokens: int = 96
     """Words beyond are cut: first those of the oldest context, last those of the utterance itself."""
@@ -58,6 +63,10 @@ class ClipSettings:
         for name in ("frame_count", "frame_size_px", "sample_rate_hz", "n_fft", "hop_length", "n_mels"):
             if getattr(self, name) <= 0:
                 raise SettingsError(f"clip setting {name} must be positive, got {getattr(self, name)}")
+        if not self.modalities or self.modalities != tuple(m for m in MODALITIES if m in self.modalities):
+            raise SettingsError(
+                f"clip setting modalities must be some of {', '.join(MODALITIES)} in that order, got {self.modalities}"
+            )
         if self.framing not in ("face", "frame"):
             raise SettingsError(f"clip setting framing must be 'face' or 'frame', got {self.framing!r}")
         if self.colour not in ("rgb", "grey"):
@@ -79,6 +88,8 @@ class ClipInputs:
     """(3, frame_count, frame_size_px, frame_size_px) float32, normalised."""
     log_mel: torch.Tensor | None = None
     """(n_mels, mel_frames) float32, normalised; mel_frames follows the length of the sound."""
+    speech_states: torch.Tensor | None = None
+    """(state_size, mel_frames // 2) float32: what Whisper's encoder makes of the same sound."""
     token_ids: torch.Tensor | None = None
     """(num_tokens,) int64: [CLS] utterance [SEP], and context [SEP] where there is some."""
     token_type_ids: torch.Tensor | None = None
@@ -91,6 +102,8 @@ class ClipInputs:
             raise ValueError(f"frames must be (3, frames, height, width), got {tuple(self.frames.shape)}")
         if self.log_mel is not None and self.log_mel.ndim != 2:
             raise ValueError(f"log_mel must be (n_mels, mel_frames), got {tuple(self.log_mel.shape)}")
+        if self.speech_states is not None and self.log_mel is None:
+            raise ValueError("speech_states belong to a log_mel, and there is none")
         token_fields = (self.token_ids, self.token_type_ids, self.utterance_mask)
         if len({None if t is None else tuple(t.shape) for t in token_fields}) != 1:
             raise ValueError("token_ids, token_type_ids and utterance_mask must be given together, in one shape")
@@ -121,6 +134,10 @@ class ClipBatch:
     """(B, n_mels, max_mel_frames) float32."""
     mel_lengths: torch.Tensor | None = None
     """(B,) int64: how many spectrogram frames are sound and not padding."""
+    speech_states: torch.Tensor | None = None
+    """(B, state_size, max_steps) float32."""
+    speech_lengths: torch.Tensor | None = None
+    """(B,) int64: how many steps are sound and not padding."""
     token_ids: torch.Tensor | None = None
     """(B, max_tokens) int64."""
     token_type_ids: torch.Tensor | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import cv2
 import numpy as np
@@ -97,7 +97,7 @@ class LogMel:
         )
 
     def raw(self, audio: AudioTrack) -> torch.Tensor:
-        """(n_mels, mel_frames) float32: log10 mel power below the loudest point, in [-dynamic range, 0].
+        """(n_mels, mel_frames) float32: log10 mel power below the clip's loudest point, at most 0.
 
         Measured from the clip's own loudest point because nobody knows how a stranger's microphone
         was turned up: two copies of a clip at different volume give the same tensor.
@@ -110,11 +110,23 @@ class LogMel:
         # A spectrogram needs one full window to reflect at its edges.
         samples = F.pad(samples, (0, max(0, self._settings.n_fft - len(samples))))
         log_power = self._mel(samples).clamp(min=_SMALLEST_MEL_POWER).log10()
-        return (log_power - log_power.max()).clamp(min=-self._settings.mel_dynamic_range_log10)
+        return log_power - log_power.max()
 
-    def __call__(self, audio: AudioTrack) -> torch.Tensor:
-        """(n_mels, mel_frames) float32, with the corpus's mean and deviation."""
-        return (self.raw(audio) - self._settings.mel_mean) / self._settings.mel_std
+    def clip(self, raw: torch.Tensor) -> torch.Tensor:
+        """The same with everything below the dynamic range raised to its floor."""
+        return raw.clamp(min=-self._settings.mel_dynamic_range_log10)
+
+    def normalize(self, raw: torch.Tensor) -> torch.Tensor:
+        """What the network's CNN reads of it: the dynamic range, with the corpus's mean and deviation."""
+        return (self.clip(raw) - self._settings.mel_mean) / self._settings.mel_std
+
+
+class SpeechEncoder(Protocol):
+    """A frozen network that has learned from much more speech than there is with feelings written beside it."""
+
+    def encode(self, log_mel: np.ndarray) -> np.ndarray:
+        """(state_size, mel_frames // 2) float32 from log10 mel power (n_mels, mel_frames) float32, at most 0."""
+        ...
 
 
 # ---------------------------------------------------------------- frames
@@ -173,10 +185,15 @@ def frames_to_tensor(images: Sequence[np.ndarray], settings: ClipSettings) -> to
 class ClipPreprocessor:
     """Makes the tensors of one segment. Immutable; threads may share it."""
 
-    def __init__(self, settings: ClipSettings, tokenizer: Tokenizer) -> None:
+    def __init__(
+        self, settings: ClipSettings, tokenizer: Tokenizer, speech_encoder: SpeechEncoder | None = None
+    ) -> None:
+        if (settings.speech_encoder is None) != (speech_encoder is None):
+            raise ValueError(f"the settings want the speech encoder {settings.speech_encoder!r}, got {speech_encoder}")
         self.settings = settings
         self.tokenizer = tokenizer
         self.log_mel = LogMel(settings)
+        self.speech_encoder = speech_encoder
 
     def make(
         self,
@@ -185,41 +202,58 @@ class ClipPreprocessor:
         audio: AudioTrack | None = None,
         images: Sequence[np.ndarray] | None = None,
     ) -> ClipInputs:
-        """Tensors for whatever is given; what is None, empty or blank is absent from the result.
+        """Tensors for whatever is given; what is None, empty or blank, or not read by the network, is absent.
 
         `context` holds earlier utterances, oldest first. `images` are the frame_count pictures of
         the segment, (H, W, 3) uint8 RGB, already cropped to the face where `framing` is "face".
         """
-        token_ids = token_type_ids = utterance_mask = None
-        if text is not None and text.strip():
-            token_ids, token_type_ids, utterance_mask = _tokenize(text, context, self.settings, self.tokenizer)
         if images is not None and len(images) not in (0, self.settings.frame_count):
             raise ValueError(f"a clip has {self.settings.frame_count} frames, got {len(images)}")
+        token_ids = token_type_ids = utterance_mask = log_mel = speech_states = None
+        if "text" in self.settings.modalities and text is not None and text.strip():
+            token_ids, token_type_ids, utterance_mask = _tokenize(text, context, self.settings, self.tokenizer)
+        if "audio" in self.settings.modalities and audio is not None and len(audio.samples):
+            log_mel, speech_states = self.hear(audio)
         return ClipInputs(
-            frames=frames_to_tensor(images, self.settings) if images else None,
-            log_mel=self.log_mel(audio) if audio is not None and len(audio.samples) else None,
+            frames=frames_to_tensor(images, self.settings) if images and "video" in self.settings.modalities else None,
+            log_mel=log_mel,
+            speech_states=speech_states,
             token_ids=token_ids,
             token_type_ids=token_type_ids,
             utterance_mask=utterance_mask,
         )
+
+    def hear(self, audio: AudioTrack) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The spectrogram that the CNN reads, and what the speech encoder makes of it where there is one."""
+        raw = self.log_mel.raw(audio)
+        log_mel = self.log_mel.normalize(raw)
+        if self.speech_encoder is None:
+            return log_mel, None
+        return log_mel, torch.from_numpy(self.speech_encoder.encode(raw.numpy()))
 
 
 def collate(clips: Sequence[ClipInputs]) -> ClipBatch:
     """One padded batch of the clips, in their order. Clips may lack modalities, each its own."""
     presence = torch.tensor([["text" in c.present, "audio" in c.present, "video" in c.present] for c in clips])
     attention = [None if c.token_ids is None else torch.ones_like(c.token_ids, dtype=torch.bool) for c in clips]
-    heard = [c.log_mel for c in clips]
-    lengths = [0 if mel is None else mel.shape[1] for mel in heard]
     return ClipBatch(
         presence=presence,
         frames=_pad([c.frames for c in clips]),
-        log_mel=_pad(heard),
-        mel_lengths=torch.tensor(lengths, dtype=torch.int64) if any(lengths) else None,
+        log_mel=_pad([c.log_mel for c in clips]),
+        mel_lengths=_lengths([c.log_mel for c in clips]),
+        speech_states=_pad([c.speech_states for c in clips]),
+        speech_lengths=_lengths([c.speech_states for c in clips]),
         token_ids=_pad([c.token_ids for c in clips]),
         token_type_ids=_pad([c.token_type_ids for c in clips]),
         attention_mask=_pad(attention),
         utterance_mask=_pad([c.utterance_mask for c in clips]),
     )
+
+
+def _lengths(tensors: Sequence[torch.Tensor | None]) -> torch.Tensor | None:
+    """(B,) int64 sizes of the last dimension, 0 where a tensor is absent; None where all are."""
+    lengths = [0 if tensor is None else tensor.shape[-1] for tensor in tensors]
+    return torch.tensor(lengths, dtype=torch.int64) if any(lengths) else None
 
 
 def _pad(tensors: Sequence[torch.Tensor | None]) -> torch.Tensor | None:

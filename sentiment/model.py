@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,8 @@ class NetworkSettings:
     """The configuration of `transformers.BertConfig`; left out, BERT-base uncased."""
     audio_channels: tuple[int, ...] = (32, 64, 128, 192)
     """Of the blocks of the spectrogram CNN."""
+    speech_state_size: int = 0
+    """Numbers in each state of the frozen speech encoder that is read beside the CNN; 0 where there is none."""
     fusion_size: int = 256
     dropout: float = 0.2
 
@@ -64,10 +66,35 @@ class TextEncoder(nn.Module):
 
 
 class AudioEncoder(nn.Module):
-    """A CNN on the log-mel spectrogram; mean and maximum over the time in which there is sound."""
+    """A CNN on the log-mel spectrogram and, where there is one, a reader of a frozen speech encoder's states."""
+
+    def __init__(self, n_mels: int, channels: tuple[int, ...], speech_state_size: int, dropout: float) -> None:
+        super().__init__()
+        self.spectrogram = SpectrogramCNN(n_mels, channels, dropout)
+        self.speech = SpeechReader(speech_state_size, dropout) if speech_state_size else None
+        size = self.spectrogram.size + (self.speech.size if self.speech else 0)
+        self.project = nn.Sequential(nn.Dropout(dropout), _projection(size))
+
+    def forward(
+        self,
+        log_mel: torch.Tensor,
+        mel_lengths: torch.Tensor,
+        speech_states: torch.Tensor | None = None,
+        speech_lengths: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """(B, 128) from log_mel (B, n_mels, F), speech_states (B, state_size, S) and their lengths (B,)."""
+        heard = [self.spectrogram(log_mel, mel_lengths)]
+        if self.speech is not None:
+            heard.append(self.speech(speech_states, speech_lengths))
+        return self.project(torch.cat(heard, dim=1))
+
+
+class SpectrogramCNN(nn.Module):
+    """Convolutions over bands and time; mean and maximum over the time in which there is sound."""
 
     def __init__(self, n_mels: int, channels: tuple[int, ...], dropout: float) -> None:
         super().__init__()
+        self.size = 2 * 256
         self.blocks = nn.ModuleList(
             nn.Sequential(nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU())
             for before, after in zip((1, *channels), channels, strict=False)
@@ -77,10 +104,9 @@ class AudioEncoder(nn.Module):
         for _ in channels:
             bands = -(-bands // 2)
         self.mix = nn.Sequential(nn.Dropout(dropout), nn.Linear(channels[-1] * bands, 256), nn.ReLU())
-        self.project = nn.Sequential(nn.Dropout(dropout), _projection(2 * 256))
 
     def forward(self, log_mel: torch.Tensor, mel_lengths: torch.Tensor) -> torch.Tensor:
-        """(B, 128) from log_mel (B, n_mels, F) and the lengths (B,) in spectrogram frames."""
+        """(B, size) from log_mel (B, n_mels, F) and the lengths (B,) in spectrogram frames."""
         maps, lengths = log_mel.unsqueeze(1), mel_lengths
         for block in self.blocks:
             # Norms make something of nothing: what lies beyond a clip's end is silenced again after each block.
@@ -89,11 +115,29 @@ class AudioEncoder(nn.Module):
         steps = self.mix(maps.permute(0, 3, 1, 2).flatten(2))  # (B, steps, 256)
         heard = _within(lengths, steps.shape[1])
         loudest = steps.masked_fill(~heard.unsqueeze(2), 0).amax(dim=1)  # ReLU: nothing lies below 0
-        return self.project(torch.cat([_masked_mean(steps, heard), loudest], dim=1))
+        return torch.cat([_masked_mean(steps, heard), loudest], dim=1)
+
+
+class SpeechReader(nn.Module):
+    """Mean and deviation over time of a frozen speech encoder's states."""
+
+    def __init__(self, state_size: int, dropout: float) -> None:
+        super().__init__()
+        self.size = 256
+        self.norm = nn.BatchNorm1d(2 * state_size, affine=False)
+        self.mix = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * state_size, self.size), nn.ReLU())
+
+    def forward(self, speech_states: torch.Tensor, speech_lengths: torch.Tensor) -> torch.Tensor:
+        """(B, size) from speech_states (B, state_size, S) and the lengths (B,) in steps."""
+        states = speech_states.transpose(1, 2)
+        heard = _within(speech_lengths, states.shape[1])
+        mean = _masked_mean(states, heard)
+        deviation = (_masked_mean((states - mean.unsqueeze(1)) ** 2, heard) + 1e-6).sqrt()
+        return self.mix(self.norm(torch.cat([mean, deviation], dim=1)))
 
 
 class VideoEncoder(nn.Module):
-    """torchvision's R3D-18 (Tran et al. 2018)."""
+    """torchvision's R3D-18 (Tran et al. 2018). In use it sees each clip and its mirror image, which mean the same."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,14 +149,24 @@ class VideoEncoder(nn.Module):
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """(B, 128) from frames (B, 3, T, H, W)."""
-        return self.project(self.r3d(frames))
+        return self.project(with_mirror_image(self.r3d, frames, self.training))
+
+
+def with_mirror_image(layers: nn.Module, frames: torch.Tensor, training: bool) -> torch.Tensor:
+    """(B, channels) what the layers make of frames (B, 3, T, H, W), averaged with what they make of the mirrored ones.
+
+    In training, where pictures are mirrored at random, once is enough.
+    """
+    if training:
+        return layers(frames)
+    return (layers(frames) + layers(frames.flip(-1))) / 2
 
 
 def encoder_inputs(modality: str, batch: ClipBatch) -> tuple[torch.Tensor, ...]:
     """What that modality's encoder takes: the batch's tensors, rows in which it is absent left out."""
     tensors = {
         "text": (batch.token_ids, batch.token_type_ids, batch.attention_mask, batch.utterance_mask),
-        "audio": (batch.log_mel, batch.mel_lengths),
+        "audio": (batch.log_mel, batch.mel_lengths, batch.speech_states, batch.speech_lengths),
         "video": (batch.frames,),
     }[modality]
     here = batch.presence[:, MODALITIES.index(modality)]
@@ -160,16 +214,11 @@ class Fusion(nn.Module):
 class FusionNetwork(nn.Module):
     """The whole network. Encoders run once; the fusion may be asked about any subset of them."""
 
-    def __init__(self, settings: NetworkSettings, n_mels: int) -> None:
+    def __init__(self, settings: NetworkSettings, n_mels: int, modalities: Sequence[str] = MODALITIES) -> None:
+        """`modalities` are those that the network has learned to read; there are encoders for no others."""
         super().__init__()
         self.settings = settings
-        self.encoders = nn.ModuleDict(
-            {
-                "text": TextEncoder(settings.bert),
-                "audio": AudioEncoder(n_mels, settings.audio_channels, settings.dropout),
-                "video": VideoEncoder(),
-            }
-        )
+        self.encoders = nn.ModuleDict({modality: _make_encoder(modality, settings, n_mels) for modality in modalities})
         self.fusion = Fusion(settings.fusion_size, settings.dropout)
 
     def encode_one(self, modality: str, batch: ClipBatch) -> torch.Tensor:
@@ -187,6 +236,14 @@ class FusionNetwork(nn.Module):
     def forward(self, batch: ClipBatch) -> torch.Tensor:
         """(B, 8) logits of the permitted pairs."""
         return self.fusion(self.encode(batch), batch.presence)
+
+
+def _make_encoder(modality: str, settings: NetworkSettings, n_mels: int) -> nn.Module:
+    if modality == "text":
+        return TextEncoder(settings.bert)
+    if modality == "audio":
+        return AudioEncoder(n_mels, settings.audio_channels, settings.speech_state_size, settings.dropout)
+    return VideoEncoder()
 
 
 def log_marginals(pair_logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

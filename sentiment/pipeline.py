@@ -86,11 +86,8 @@ def load_models(checkpoint: Path | str | None = None, whisper: str = "base", dev
     if checkpoint is None and not STARTER_CHECKPOINT.is_dir():
         raise CheckpointError(f"There are no bundled weights at {STARTER_CHECKPOINT}; name a checkpoint's folder.")
     folder = STARTER_CHECKPOINT if checkpoint is None else Path(checkpoint)
-    return LoadedModels(
-        checkpoint=load_checkpoint(folder, network_device),
-        transcriber=load_transcriber(whisper, device),
-        device=network_device,
-    )
+    transcriber = load_transcriber(whisper, device)
+    return LoadedModels(load_checkpoint(folder, network_device, transcriber), transcriber, network_device)
 
 
 def stream_analysis(
@@ -161,8 +158,9 @@ class _Analysis:
         self._clip_settings = models.checkpoint.clip_settings
         self._settings = settings
         self._on_progress = on_progress
-        self._frames = media.frame_reader(settings.max_frame_side_px) if media.video else None
-        follows_faces = media.video is not None and self._clip_settings.framing == "face"
+        looks = media.video is not None and "video" in self._clip_settings.modalities
+        self._frames = media.frame_reader(settings.max_frame_side_px) if looks else None
+        follows_faces = looks and self._clip_settings.framing == "face"
         self._face_finder = FaceFinder(settings.faces) if follows_faces else None
         self._context: deque[str] = deque(maxlen=self._clip_settings.context_utterances)
         self._language: str | None = None

@@ -55,6 +55,18 @@ NO_REPEAT_TOKENS: Final = 10
 make two runs differ. People seldom repeat themselves that exactly; only a refrain does."""
 
 
+WHISPER_DYNAMIC_RANGE_LOG10: Final = 8.0
+"""Whisper raises what lies further below the loudest point to there (openai/whisper, audio.py)."""
+
+LOUDEST_SPEECH_LOG10: Final = 2.0
+"""Where the loudest point of speech recorded at a usual level lies in Whisper's scale. The encoder is always given
+that, whatever the microphone's gain."""
+
+MIN_ENCODED_FRAMES: Final = 400
+"""Shorter sound is padded with silence to 4 s: Whisper has learned from half a minute at a time, and reads
+feeling worse from a snippet that ends at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Transcript:
     """What was heard in one stretch of sound."""
@@ -118,6 +130,23 @@ class Transcriber:
         if not pieces:
             return unheard
         return Transcript(_place_words(pieces, audio), info.language, float(info.language_probability))
+
+    def encode(self, log_mel: np.ndarray) -> np.ndarray:
+        """What Whisper's encoder makes of a stretch of sound as it is, without recognising anything.
+
+        `log_mel` (80, mel_frames) float32 is log10 mel power below its loudest point, in Whisper's own mel
+        settings. Returns (state_size, mel_frames // 2) float32, at least one step; 50 steps a second.
+        """
+        import ctranslate2
+
+        loudest_below = np.maximum(log_mel, -WHISPER_DYNAMIC_RANGE_LOG10) + LOUDEST_SPEECH_LOG10
+        scaled = (loudest_below + 4) / 4  # as in openai/whisper, audio.py
+        num_frames = max(MIN_ENCODED_FRAMES, scaled.shape[1] + scaled.shape[1] % 2)
+        padded = np.full((1, scaled.shape[0], num_frames), scaled.min(), np.float32)
+        padded[0, :, : scaled.shape[1]] = scaled
+        states = self._whisper.model.encode(ctranslate2.StorageView.from_array(padded), to_cpu=True)
+        num_steps = max(1, log_mel.shape[1] // 2)
+        return np.ascontiguousarray(np.asarray(states, dtype=np.float32)[0, :num_steps].T)
 
     def _check_language(self, language: str | None) -> str | None:
         if language is None:

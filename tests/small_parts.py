@@ -43,7 +43,8 @@ def save_random_checkpoint(folder: Path, **clip_settings: object) -> Path:
         **{"vocab_size": 128, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2},
         **{"intermediate_size": 64, "max_position_embeddings": 128},
     }
-    network = FusionNetwork(NetworkSettings(bert=bert, audio_channels=(4, 8), fusion_size=32), settings.n_mels)
+    sizes = NetworkSettings(bert=bert, audio_channels=(4, 8), fusion_size=32)
+    network = FusionNetwork(sizes, settings.n_mels, settings.modalities)
     keys = [subset_key(subset) for subset in SUBSETS]
     calibration = Calibration(dict.fromkeys(keys, 1.0), dict.fromkeys(keys, 0.0))
     save_checkpoint(folder, "random", network, ClipPreprocessor(settings, tiny_tokenizer()), calibration, {}, {})

@@ -9,9 +9,11 @@ import pytest
 import torch
 from small_parts import save_random_checkpoint
 
-from sentiment.checkpoint import MANIFEST, load_checkpoint, subset_key, update_metrics
+from sentiment.checkpoint import MANIFEST, find_speech_encoder, load_checkpoint, subset_key, update_metrics
+from sentiment.clip_datatypes import ClipSettings
 from sentiment.clips import collate
 from sentiment.errors import CheckpointError
+from sentiment.transcription import Transcriber
 
 
 @pytest.fixture
@@ -34,6 +36,23 @@ def test_round_trip_keeps_settings_and_answers(folder: Path, tmp_path: Path) -> 
     batch = collate([first.preprocessor.make(text="so it goes")])
     with torch.inference_mode():
         assert torch.equal(first.network(batch), again.network(batch))
+
+
+def test_a_checkpoint_of_words_alone_has_no_other_weights(tmp_path: Path) -> None:
+    folder = save_random_checkpoint(tmp_path / "words", modalities=("text",))
+    assert sorted(path.name for path in folder.glob("*.safetensors")) == ["fusion.safetensors", "text.safetensors"]
+    checkpoint = load_checkpoint(folder)
+    assert checkpoint.clip_settings.modalities == tuple(checkpoint.network.encoders) == ("text",)
+    (folder / "text.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"lacks text.safetensors"):
+        load_checkpoint(folder)
+
+
+def test_the_transcriber_lends_its_encoder_where_it_is_the_one_that_is_named() -> None:
+    settings = ClipSettings(speech_encoder="base")
+    base = Transcriber("base", "cpu", "int8", "folder", None)  # type: ignore[arg-type]
+    assert find_speech_encoder(settings, base) is base
+    assert find_speech_encoder(ClipSettings(), base) is None
 
 
 def test_weights_are_stored_in_16_bits(folder: Path) -> None:

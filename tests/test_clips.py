@@ -14,6 +14,7 @@ from small_parts import tiny_tokenizer
 from sentiment.clip_datatypes import ClipSettings
 from sentiment.clips import ClipPreprocessor, collate, crop_faces, frames_to_tensor, normalize_text, sample_times
 from sentiment.datatypes import AudioTrack, FaceBox, Segment, VideoFrame
+from sentiment.errors import SettingsError
 from train.corpora import Example
 from train.dataset import ExampleDataset, load_audio, load_image
 
@@ -81,6 +82,40 @@ def test_silence_and_very_short_sound_give_finite_numbers(preprocessor: ClipPrep
     clip = preprocessor.make(audio=AudioTrack(np.zeros(samples, np.float32), 16_000))
     assert clip.log_mel.shape[0] == SETTINGS.n_mels
     assert torch.isfinite(clip.log_mel).all()
+
+
+class Counter:
+    """A speech encoder that only counts what it is given."""
+
+    def encode(self, log_mel: np.ndarray) -> np.ndarray:
+        return np.full((3, max(1, log_mel.shape[1] // 2)), log_mel.max(), np.float32)
+
+
+def test_a_speech_encoder_hears_the_same_spectrogram() -> None:
+    settings = replace(SETTINGS, speech_encoder="base")
+    preprocessor = ClipPreprocessor(settings, tiny_tokenizer(), Counter())
+    clip, longer = preprocessor.make(audio=tone(1.0)), preprocessor.make(audio=tone(1.5))
+    assert clip.log_mel is not None and clip.speech_states is not None
+    assert clip.speech_states.shape == (3, clip.log_mel.shape[1] // 2)
+    assert (clip.speech_states == 0).all()  # measured from the loudest point, whatever the volume
+    batch = collate([clip, longer, preprocessor.make(text="no sound")])
+    assert batch.speech_lengths is not None and batch.speech_lengths.tolist() == [50, 75, 0]
+    assert batch.to("cpu").speech_states is not None
+
+
+def test_a_speech_encoder_must_be_there_if_and_only_if_the_settings_name_one() -> None:
+    with pytest.raises(ValueError, match="'base'"):
+        ClipPreprocessor(replace(SETTINGS, speech_encoder="base"), tiny_tokenizer())
+    with pytest.raises(ValueError, match="None"):
+        ClipPreprocessor(SETTINGS, tiny_tokenizer(), Counter())
+
+
+def test_what_a_network_has_not_learned_to_read_is_absent() -> None:
+    preprocessor = ClipPreprocessor(replace(SETTINGS, modalities=("text",)), tiny_tokenizer())
+    images = [np.zeros((8, 8, 3), np.uint8)] * SETTINGS.frame_count
+    assert preprocessor.make("words", (), tone(1.0), images).present == ("text",)
+    with pytest.raises(SettingsError, match="text, audio, video"):
+        replace(SETTINGS, modalities=("video", "text"))
 
 
 def test_long_sound_is_cut_to_its_middle() -> None:

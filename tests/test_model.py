@@ -47,6 +47,37 @@ def part_of(clip: ClipInputs, subset: tuple[str, ...]) -> ClipInputs:
     return ClipInputs(**{name: getattr(clip, name) for modality in subset for name in fields[modality]})
 
 
+def test_what_is_padded_is_not_heard_by_either_reader_of_the_voice() -> None:
+    torch.manual_seed(0)
+    encoder = AudioEncoder(80, (4, 8), speech_state_size=6, dropout=0.1).eval()
+    log_mel, states = torch.randn(1, 80, 40), torch.randn(1, 6, 20)
+    alone = encoder(log_mel, torch.tensor([40]), states, torch.tensor([20]))
+    padded = encoder(
+        torch.cat([log_mel, torch.zeros(1, 80, 8)], dim=2),
+        torch.tensor([40]),
+        torch.cat([states, torch.zeros(1, 6, 5)], dim=2),
+        torch.tensor([20]),
+    )
+    assert torch.allclose(alone, padded, atol=1e-5)
+    other = encoder(log_mel, torch.tensor([40]), states + 1, torch.tensor([20]))
+    assert not torch.allclose(alone, other, atol=1e-2)  # and what is not padded is
+
+
+def test_a_face_and_its_mirror_image_mean_the_same() -> None:
+    torch.manual_seed(0)
+    encoder = VideoEncoder().eval()
+    frames = torch.randn(1, 3, 4, 32, 32)
+    with torch.inference_mode():
+        assert torch.allclose(encoder(frames), encoder(frames.flip(-1)), atol=1e-4)
+
+
+def test_a_network_of_words_has_no_other_encoder() -> None:
+    settings = NetworkSettings(bert=TINY_BERT, fusion_size=32)
+    network = FusionNetwork(settings, SETTINGS.n_mels, ("text",)).eval()
+    assert list(network.encoders) == ["text"]
+    assert logits_of(network, part_of(full_clip(), ("text",))).shape == (1, 8)
+
+
 @torch.inference_mode()
 def logits_of(network: FusionNetwork, *clips: ClipInputs) -> torch.Tensor:
     return network(collate(clips))
@@ -79,7 +110,7 @@ def test_encoding_needs_something_to_encode(network: FusionNetwork) -> None:
 
 def test_padding_is_not_heard() -> None:
     torch.manual_seed(0)
-    encoder = AudioEncoder(80, (4, 8), dropout=0.0).eval()
+    encoder = AudioEncoder(80, (4, 8), speech_state_size=0, dropout=0.0).eval()
     mel = torch.randn(1, 80, 61)
     padded = torch.cat([mel, torch.zeros(1, 80, 200)], dim=2)
     with torch.inference_mode():

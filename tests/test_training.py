@@ -23,7 +23,9 @@ from train.augment import mask_spectrogram, pseudo_clips, roughen_sound
 from train.corpora import Example
 from train.dataset import ExampleDataset, load_audio
 from train.fusion import FeatureBank, Mixer
-from train.loop import EncoderWithHead, class_weights, pair_logits_of, run_phase
+from train.junk import junk_clips
+from train.loop import EncoderWithHead, class_weights, pair_logits_of
+from train.phase import RunFiles, run_phase
 from train.settings import PhaseSettings, Recipe, from_table, load_recipe
 
 CLIP = ClipSettings(frame_count=2, frame_size_px=32)
@@ -108,6 +110,59 @@ def test_a_phase_ends_at_its_best_epoch(tmp_path: Path) -> None:
     assert predicted.shape == (14, 8)
 
 
+def test_a_phase_that_was_killed_ends_with_the_same_weights(tmp_path: Path) -> None:
+    dataset = ExampleDataset(
+        [example_of("text", i, tmp_path) for i in range(14)], ClipPreprocessor(CLIP, tiny_tokenizer())
+    )
+    bert = {**TINY_BERT, "vocab_size": 128, "hidden_dropout_prob": 0.2}
+    phase = PhaseSettings(("meld",), 4, 7, 5e-3, average_decay=0.8, label_smoothing=0.1)
+    weights = class_weights(dataset.emotion, 0.0)
+
+    class PowerCut(Exception):
+        pass
+
+    def train(files: RunFiles | None, dies_after: int | None = None) -> EncoderWithHead:
+        torch.manual_seed(0)
+        model = EncoderWithHead("text", FusionNetwork(NetworkSettings(bert=bert), CLIP.n_mels).encoders["text"])
+        batches, begun = dataset.batches, 0
+
+        def failing(*arguments: object, **options: object) -> object:
+            nonlocal begun
+            begun += len(arguments) > 2  # epochs of training give a seed, scoring does not
+            if begun == dies_after:
+                raise PowerCut
+            return batches(*arguments, **options)
+
+        dataset.batches = failing  # type: ignore[method-assign]
+        try:
+            run_phase(model, dataset, dataset, phase, weights, seed=3, log_name="words", files=files)
+        finally:
+            dataset.batches = batches  # type: ignore[method-assign]
+        return model
+
+    files = RunFiles(tmp_path / "state.pt", tmp_path / "curves", "key")
+    with pytest.raises(PowerCut):
+        train(files, dies_after=3)
+    resumed, whole = train(files).state_dict(), train(None).state_dict()
+    assert all(torch.equal(resumed[name], whole[name]) for name in whole)
+    assert any(files.curves.iterdir())  # TensorBoard has something to show
+
+
+@pytest.mark.parametrize("modality", ["text", "audio", "video"])
+def test_junk_is_of_one_modality_and_repeated_by_its_seed(modality: str, tmp_path: Path) -> None:
+    dataset = ExampleDataset(
+        [example_of(modality, i, tmp_path) for i in range(5)], ClipPreprocessor(CLIP, tiny_tokenizer())
+    )
+    first, again, other = (junk_clips(modality, dataset, 12, seed) for seed in (0, 0, 1))
+    assert {clip.present for clip in first} == {(modality,)}
+    field = {"text": "token_ids", "audio": "log_mel", "video": "frames"}[modality]
+    assert all(torch.equal(getattr(a, field), getattr(b, field)) for a, b in zip(first, again, strict=True))
+    assert any(
+        getattr(a, field).shape != getattr(b, field).shape or not torch.equal(getattr(a, field), getattr(b, field))
+        for a, b in zip(first, other, strict=True)
+    )
+
+
 def test_class_weights_leave_the_mean_at_one() -> None:
     emotion = torch.tensor([0] * 90 + [1] * 10)
     weights = class_weights(emotion, 0.5)
@@ -159,10 +214,40 @@ def test_triplets_agree_with_their_label_as_often_as_the_recipe_says() -> None:
     assert single.presence.tolist() == [[False, True, False]] * 100
 
 
+def test_as_many_signals_are_junk_as_the_recipe_says() -> None:
+    banks = {"text": bank_of(1.0), "audio": bank_of(1.0)}
+    unknown = torch.full((5,), -1)
+    junk_banks = {"audio": FeatureBank(torch.full((5, 128), -9.0), unknown, unknown)}
+    mixer = Mixer(banks, {"text": 0.0, "audio": 0.2}, 0, junk_banks, {"audio": 0.3})
+    pairs = mixer.joint(("text", "audio"), 2000)
+    junked = pairs.features[:, 1, 0] == -9
+    assert abs(junked.float().mean() - 0.3) < 0.05
+    agree = (pairs.features[:, 1, 0].long() == pairs.emotion)[~junked].float().mean()
+    assert abs(agree - 0.5 / 0.7) < 0.05
+    singles = mixer.singles("audio", 2000)
+    junked = singles.features[:, 1, 0] == -9
+    assert abs(junked.float().mean() - 0.3) < 0.05
+    assert len(singles.emotion[junked].unique()) == len(EMOTIONS)  # it may mean anything
+
+
 def test_the_recipe_of_the_starter_can_be_read() -> None:
     recipe = load_recipe("starter")
     assert recipe.clip.framing == "face"
-    assert [phase.dimensions for phase in recipe.video.phases] == [2]
+    assert tuple(recipe.encoders) == ("text", "audio", "video")
+
+
+def test_the_recipe_of_words_alone_names_no_corpus_that_is_not_free() -> None:
+    recipe = load_recipe("words")
+    assert tuple(recipe.encoders) == recipe.clip.modalities == ("text",)
+    assert {name for phase in recipe.text.phases for name in phase.corpora} == {"goemotions", "meld"}
+    assert recipe.text == load_recipe("starter").text
+
+
+def test_a_recipe_must_train_what_its_clips_hold(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(RECIPE.format(start="x").replace("[clip]", '[clip]\nmodalities = ["text"]'))
+    with pytest.raises(SettingsError, match=r"text, audio, video, and clip.modalities is text"):
+        load_recipe(str(path))
 
 
 def test_a_recipe_with_a_misspelt_setting_is_refused(tmp_path: Path) -> None:

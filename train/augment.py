@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ import torch.nn.functional as F
 
 from sentiment.datatypes import AudioTrack
 
-_FACE_TURN_DEGREES, _FACE_SHIFT, _FACE_ZOOM = 10.0, 0.06, 0.1
+_FACE_TURN_DEGREES, _FACE_SHIFT, _FACE_ZOOM = 15.0, 0.1, 0.15
 """Largest turn; largest shift in halves of the picture; largest relative zoom."""
 _DRIFT = 0.35
 """How far, relative to the above, a pseudo-clip moves from its first frame to its last."""
@@ -45,7 +46,7 @@ def pseudo_clips(stills: torch.Tensor, num_frames: int, generator: torch.Generat
     return erase_boxes(moved * contrast + light, generator)
 
 
-def erase_boxes(clips: torch.Tensor, generator: torch.Generator, share: float = 0.1) -> torch.Tensor:
+def erase_boxes(clips: torch.Tensor, generator: torch.Generator, share: float = 0.25) -> torch.Tensor:
     """Covers a random rectangle of a share of the clips (B, 3, T, H, W), as a hand or a microphone would."""
     count, _, _, height, width = clips.shape
     size = torch.rand(count, 2, generator=generator) * 0.3 + 0.1
@@ -86,6 +87,12 @@ def roughen_sound(audio: AudioTrack, generator: np.random.Generator) -> AudioTra
 def _convolve(samples: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     length = len(samples) + len(kernel) - 1
     return np.fft.irfft(np.fft.rfft(samples, length) * np.fft.rfft(kernel, length), length)[: len(samples)]
+
+
+def forget_context(context: Sequence[str], generator: np.random.Generator) -> tuple[str, ...]:
+    """The latest few of the earlier utterances, any number from none to all: a video may begin anywhere."""
+    kept = int(generator.integers(0, len(context) + 1))
+    return tuple(context[len(context) - kept :])
 
 
 def mask_spectrogram(log_mel: torch.Tensor, generator: np.random.Generator) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,12 +11,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from sentiment.clip_datatypes import ClipBatch, ClipInputs, ClipSettings
-from sentiment.clips import ClipPreprocessor, collate, frames_to_tensor
+from sentiment.clips import ClipPreprocessor, LogMel, collate, frames_to_tensor
 from sentiment.datatypes import AudioTrack
 from sentiment.labels import EMOTIONS, SENTIMENTS
-from train.augment import mask_spectrogram, pseudo_clips, roughen_sound
+from train.augment import forget_context, mask_spectrogram, pseudo_clips, roughen_sound
 from train.corpora import Example
 
 UNKNOWN = -1
@@ -67,30 +69,44 @@ def load_image(source: Path | bytes) -> np.ndarray:
 class ExampleDataset:
     """Examples of one modality, decoded once and kept in memory, augmented anew each time."""
 
-    def __init__(self, examples: Sequence[Example], preprocessor: ClipPreprocessor) -> None:
+    def __init__(self, examples: Sequence[Example], preprocessor: ClipPreprocessor, sound_variants: int = 8) -> None:
+        """Sound is roughened in `sound_variants` ways, which epochs take in turn: each has to be heard only once."""
         self.examples = list(examples)
         self.preprocessor = preprocessor
+        self._sound_variants = sound_variants
         settings = preprocessor.settings
-        self._emotion = torch.tensor([_index(EMOTIONS, e.emotion) for e in self.examples])
-        self._sentiment = torch.tensor([_index(SENTIMENTS, e.sentiment) for e in self.examples])
+        self.emotion = torch.tensor([_index(EMOTIONS, e.emotion) for e in self.examples])
+        """(N,) int64 targets."""
+        self.sentiment = torch.tensor([_index(SENTIMENTS, e.sentiment) for e in self.examples])
+        """(N,) int64 targets."""
         self._audio = [None if e.audio is None else load_audio(e.audio, settings.sample_rate_hz) for e in self.examples]
         # Half precision: 27,000 faces would otherwise take most of a gigabyte.
         self._stills = [
             None if e.image is None else frames_to_tensor([load_image(e.image)], settings).half() for e in self.examples
         ]
+        self._heard: dict[tuple[str, int | None], tuple[torch.Tensor, torch.Tensor | None]] = {}
+        """What the preprocessor made of a recording's variant, None for the recording itself. Variants, of
+        which there are many, are kept in half precision."""
 
     def __len__(self) -> int:
         return len(self.examples)
 
-    @property
-    def emotion(self) -> torch.Tensor:
-        """(N,) int64 targets."""
-        return self._emotion
+    def picture(self, i: int) -> np.ndarray:
+        """The picture of an example at the settings' size, (frame_size_px, frame_size_px, 3) uint8 RGB."""
+        source = self.examples[i].image
+        if source is None:
+            raise ValueError(f"{self.examples[i].key} of {self.examples[i].corpus} has no picture")
+        size = self.preprocessor.settings.frame_size_px
+        return cv2.resize(load_image(source), (size, size))
 
-    @property
-    def sentiment(self) -> torch.Tensor:
-        """(N,) int64 targets."""
-        return self._sentiment
+    def subset(self, rows: Sequence[int]) -> ExampleDataset:
+        """Some of the examples as a data set of their own; what was decoded and heard is shared."""
+        part = ExampleDataset([], self.preprocessor, self._sound_variants)
+        part.examples = [self.examples[i] for i in rows]
+        part.emotion, part.sentiment = self.emotion[list(rows)], self.sentiment[list(rows)]
+        part._audio, part._stills = [self._audio[i] for i in rows], [self._stills[i] for i in rows]
+        part._heard = self._heard
+        return part
 
     def batches(
         self,
@@ -98,31 +114,66 @@ class ExampleDataset:
         order: Sequence[int] | None = None,
         seed: int | None = None,
         frame_count: int | None = None,
+        frame_size_px: int | None = None,
     ) -> Iterator[Batch]:
         """The examples in batches: as they are in use, or, given a seed, augmented.
 
-        `order` lists the examples to take; `frame_count` overrules the settings' for stills.
+        `order` lists the examples to take; `frame_count` and `frame_size_px` overrule the settings' for stills.
         Neighbours of similar length share a batch, so that little is padded.
         """
         order = range(len(self)) if order is None else order
         frame_count = frame_count or self.preprocessor.settings.frame_count
         for start in range(0, len(order), batch_size):
             rows = torch.tensor(order[start : start + batch_size])
-            clips = collate([self._clip(int(i), None if seed is None else [seed, int(i)]) for i in rows])
+            clips = collate([self._clip(int(i), seed) for i in rows])
             if clips.frames is not None:
-                clips = replace(clips, frames=_to_clips(clips.frames.float(), frame_count, seed, start))
-            yield Batch(clips, self._emotion[rows], self._sentiment[rows])
+                stills = _resize(clips.frames.float(), frame_size_px or self.preprocessor.settings.frame_size_px)
+                clips = replace(clips, frames=_to_clips(stills, frame_count, seed, start))
+            yield Batch(clips, self.emotion[rows], self.sentiment[rows])
 
-    def _clip(self, i: int, seed: list[int] | None) -> ClipInputs:
+    def _clip(self, i: int, seed: int | None) -> ClipInputs:
         """One example's tensors; a still picture stays a clip of one frame here."""
-        example, audio = self.examples[i], self._audio[i]
-        rng = None if seed is None else np.random.default_rng(seed)
-        if audio is not None and rng is not None:
-            audio = roughen_sound(audio, rng)
-        clip = self.preprocessor.make(text=example.text, context=example.context, audio=audio)
-        if clip.log_mel is not None and rng is not None:
-            clip = replace(clip, log_mel=mask_spectrogram(clip.log_mel, rng))
+        clip = self.preprocessor.make(text=self.examples[i].text, context=self._context(i, seed))
+        if self._audio[i] is not None:
+            log_mel, speech_states = self._hear(i, None if seed is None else seed % self._sound_variants)
+            log_mel = log_mel.float()
+            if seed is not None:
+                log_mel = mask_spectrogram(log_mel, np.random.default_rng([seed, i]))
+            speech_states = None if speech_states is None else speech_states.float()
+            clip = replace(clip, log_mel=log_mel, speech_states=speech_states)
         return replace(clip, frames=self._stills[i])
+
+    def text_length(self, i: int, seed: int | None = None) -> int:
+        """How many characters of an example are read, its context included; for putting like beside like."""
+        return sum(len(line) for line in (self.examples[i].text or "", *self._context(i, seed)))
+
+    def _context(self, i: int, seed: int | None) -> tuple[str, ...]:
+        """The earlier utterances that are read: all that the settings ask for, or, given a seed, some of them."""
+        wanted = self.preprocessor.settings.context_utterances
+        context = self.examples[i].context
+        latest = context[max(0, len(context) - wanted) :]
+        return latest if seed is None or not latest else forget_context(latest, np.random.default_rng([seed, i]))
+
+    def _hear(self, i: int, variant: int | None) -> tuple[torch.Tensor, torch.Tensor | None]:
+        key = self.examples[i].key
+        if (key, variant) not in self._heard:
+            audio = self._audio[i]
+            assert audio is not None
+            if variant is not None:
+                audio = roughen_sound(audio, np.random.default_rng([zlib.crc32(key.encode()), variant]))
+            log_mel, speech_states = self.preprocessor.hear(audio)
+            if variant is not None:
+                log_mel, speech_states = log_mel.half(), None if speech_states is None else speech_states.half()
+            self._heard[key, variant] = log_mel, speech_states
+        return self._heard[key, variant]
+
+
+def _resize(stills: torch.Tensor, size_px: int) -> torch.Tensor:
+    """Stills (B, 3, 1, H, W) at another size, (B, 3, 1, size_px, size_px)."""
+    if stills.shape[-1] == size_px:
+        return stills
+    resized = F.interpolate(stills.squeeze(2), (size_px, size_px), mode="bilinear", antialias=True)
+    return resized.unsqueeze(2)
 
 
 def _to_clips(stills: torch.Tensor, frame_count: int, seed: int | None, salt: int) -> torch.Tensor:
@@ -132,12 +183,11 @@ def _to_clips(stills: torch.Tensor, frame_count: int, seed: int | None, salt: in
     return pseudo_clips(stills, frame_count, torch.Generator().manual_seed(seed * 1_000_003 + salt))
 
 
-def measure_mel(examples: Sequence[Example], preprocessor: ClipPreprocessor) -> ClipSettings:
-    """The preprocessor's settings with the mean and deviation of these examples' log-mel power."""
-    settings = preprocessor.settings
-    values = torch.cat(
-        [preprocessor.log_mel.raw(load_audio(e.audio, settings.sample_rate_hz)).flatten() for e in examples if e.audio]
-    )
+def measure_mel(examples: Sequence[Example], settings: ClipSettings) -> ClipSettings:
+    """The settings with the mean and deviation of these examples' log-mel power."""
+    log_mel = LogMel(settings)
+    heard = (load_audio(e.audio, settings.sample_rate_hz) for e in examples if e.audio)
+    values = torch.cat([log_mel.clip(log_mel.raw(audio)).flatten() for audio in heard])
     return replace(settings, mel_mean=round(values.mean().item(), 4), mel_std=round(values.std().item(), 4))
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from sentiment.clips import ClipPreprocessor
 from sentiment.model import FusionNetwork, TextEncoder
@@ -24,7 +25,8 @@ from train.corpora.catalog import load_corpora
 from train.dataset import ExampleDataset
 from train.errors import DataError
 from train.inflate import StillEncoder, inflate
-from train.loop import EncoderWithHead, class_weights, run_phase
+from train.loop import EncoderWithHead, class_weights
+from train.phase import RunFiles, run_phase
 from train.settings import EncoderSettings, PhaseSettings, Recipe
 
 logger = logging.getLogger(__name__)
@@ -55,13 +57,16 @@ def bert_settings(start: str) -> dict[str, Any]:
 
 def fit_encoder(
     modality: str, network: FusionNetwork, preprocessor: ClipPreprocessor, recipe: Recipe, data: Path, run: Path
-) -> None:
+) -> nn.Module:
     """Trains that encoder of the network in place, phase by phase.
+
+    Returns what was trained last: the encoder itself or, for frames that ended in two dimensions, its twin,
+    which says the same of stills for a sixteenth of the work.
 
     After each phase the run folder gets a file; a phase whose file is there, made with the same settings,
     is not run again.
     """
-    settings: EncoderSettings = getattr(recipe, modality)
+    settings: EncoderSettings = recipe.encoders[modality]
     torch.manual_seed(recipe.seed)
     if modality == "text":
         assert settings.start is not None
@@ -79,10 +84,13 @@ def fit_encoder(
         )
         logger.info("%s, phase %d: %d examples, %d for selection", modality, number, len(training), len(selection))
         weights = class_weights(training.emotion, settings.class_weight_power)
-        run_phase(model, training, selection, phase, weights, recipe.seed + number, modality)
+        files = RunFiles(run / f"{modality}-{number}.state.pt", run / "curves" / f"{modality}-{number}", key)
+        run_phase(model, training, selection, phase, weights, recipe.seed + number, modality, files)
         _save(model, file, key)
+        files.state.unlink(missing_ok=True)
     if isinstance(model.encoder, StillEncoder):
         inflate(model.encoder, network.encoders["video"])
+    return model.encoder
 
 
 def _in_dimensions_of(phase: PhaseSettings, model: EncoderWithHead, network: FusionNetwork) -> EncoderWithHead:
@@ -112,11 +120,28 @@ def start_from_pretrained(encoder: TextEncoder, start: str) -> None:
     encoder.bert.load_state_dict(tensors)
 
 
+_CLIP_SETTINGS_OF = {
+    "text": ("max_tokens", "context_utterances"),
+    "audio": (
+        "sample_rate_hz",
+        "n_fft",
+        "hop_length",
+        "n_mels",
+        "mel_dynamic_range_log10",
+        "max_audio_seconds",
+        "speech_encoder",
+    ),
+    "video": ("frame_size_px", "frame_count", "colour", "frame_mean", "frame_std"),
+}
+"""What an encoder's training depends on; the others' settings may change without it."""
+
+
 def _phase_key(modality: str, number: int, recipe: Recipe) -> str:
     """Changes with everything that decides how the encoder comes out of this phase."""
-    settings = asdict(getattr(recipe, modality))
+    settings = asdict(recipe.encoders[modality])
     settings["phases"] = settings["phases"][: number + 1]
-    facts = [modality, settings, asdict(recipe.clip), asdict(recipe.network), recipe.seed]
+    clip = {name: getattr(recipe.clip, name) for name in _CLIP_SETTINGS_OF[modality]}
+    facts = [modality, settings, clip, asdict(recipe.network) if modality == "audio" else None, recipe.seed]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 

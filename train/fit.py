@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from torch import nn
 
-from sentiment.checkpoint import load_checkpoint, read_manifest, save_checkpoint, update_metrics
+from sentiment.checkpoint import find_speech_encoder, load_checkpoint, read_manifest, save_checkpoint, update_metrics
 from sentiment.clips import ClipPreprocessor
-from sentiment.labels import MODALITIES
 from sentiment.model import FusionNetwork, NetworkSettings
 from train.corpora import Split
 from train.corpora.catalog import load_corpora
 from train.dataset import ExampleDataset, measure_mel
 from train.encoders import bert_settings, fit_encoder, start_folder
 from train.evaluate import evaluate
-from train.fusion import FeatureBank, calibrate, fit_fusion, make_bank
+from train.fusion import FeatureBank, calibrate, fit_fusion, make_bank, make_junk_bank
 from train.model_card import render_model_card
 from train.settings import RECIPES_FOLDER, Recipe
 
@@ -28,10 +29,10 @@ def fit(recipe: Recipe, data: Path, run: Path, checkpoint_folder: Path) -> None:
     """Trains everything the recipe names and writes the checkpoint. Finished encoders in `run` are used again."""
     preprocessor = make_preprocessor(recipe, data)
     network = make_network(recipe)
-    for modality in MODALITIES:
-        fit_encoder(modality, network, preprocessor, recipe, data, run)
-    fit_fusion(network.fusion, _banks("train", network, preprocessor, recipe, data), recipe.fusion, recipe.seed)
-    selection = _banks("selection", network, preprocessor, recipe, data)
+    encoders = {m: fit_encoder(m, network, preprocessor, recipe, data, run) for m in recipe.encoders}
+    banks, junk_banks = _make_banks("train", encoders, preprocessor, recipe, data)
+    fit_fusion(network.fusion, banks, junk_banks, recipe.fusion, recipe.seed)
+    selection, _ = _make_banks("selection", encoders, preprocessor, recipe, data)
     calibration = calibrate(network.fusion, selection, recipe.fusion.conflict, recipe.seed)
     save_checkpoint(checkpoint_folder, recipe.name, network, preprocessor, calibration, {}, asdict(recipe))
     update_metrics(checkpoint_folder, evaluate(load_checkpoint(checkpoint_folder), data))
@@ -45,18 +46,22 @@ def write_model_card(checkpoint_folder: Path) -> None:
     (checkpoint_folder / "MODEL_CARD.md").write_text(render_model_card(checkpoint_folder, known), encoding="utf-8")
 
 
-def _banks(
-    split: Split, network: FusionNetwork, preprocessor: ClipPreprocessor, recipe: Recipe, data: Path
-) -> dict[str, FeatureBank]:
-    """Features of each modality's last corpora, the ones that its encoder was selected on."""
-    banks = {}
-    for modality in MODALITIES:
-        names = getattr(recipe, modality).phases[-1].corpora
-        dataset = ExampleDataset(load_corpora(names, data, split), preprocessor)
-        limit = recipe.fusion.features_per_corpus * len(names)
-        logger.info("%s features of %s: %d of %d", split, "+".join(names), min(limit, len(dataset)), len(dataset))
-        banks[modality] = make_bank(network, modality, dataset, limit, recipe.seed, augmented=split == "train")
-    return banks
+def _make_banks(
+    split: Split, encoders: Mapping[str, nn.Module], preprocessor: ClipPreprocessor, recipe: Recipe, data: Path
+) -> tuple[dict[str, FeatureBank], dict[str, FeatureBank]]:
+    """Features of each modality's last corpora, the ones that its encoder was selected on, and of junk."""
+    settings, banks, junk_banks = recipe.fusion, {}, {}
+    for modality, encoder in encoders.items():
+        phase = recipe.encoders[modality].phases[-1]
+        dataset = ExampleDataset(load_corpora(phase.corpora, data, split), preprocessor)
+        limit = settings.features_per_corpus * len(phase.corpora)
+        logger.info("%s features of %s: %d of %d", split, phase.corpora, min(limit, len(dataset)), len(dataset))
+        is_training = split == "train"
+        banks[modality] = make_bank(encoder, modality, dataset, limit, recipe.seed, is_training, phase.frame_count)
+        junk_banks[modality] = make_junk_bank(
+            encoder, modality, dataset, settings.junk_per_modality, recipe.seed, phase.frame_count
+        )
+    return banks, junk_banks
 
 
 def make_preprocessor(recipe: Recipe, data: Path) -> ClipPreprocessor:
@@ -67,8 +72,10 @@ def make_preprocessor(recipe: Recipe, data: Path) -> ClipPreprocessor:
     tokenizer = Tokenizer.from_file(str(start_folder(recipe.text.start) / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    heard = load_corpora(recipe.audio.phases[-1].corpora, data, "train")
-    return ClipPreprocessor(measure_mel(heard, ClipPreprocessor(recipe.clip, tokenizer)), tokenizer)
+    clip = recipe.clip
+    if recipe.audio is not None:
+        clip = measure_mel(load_corpora(recipe.audio.phases[-1].corpora, data, "train"), clip)
+    return ClipPreprocessor(clip, tokenizer, find_speech_encoder(clip))
 
 
 def make_network(recipe: Recipe) -> FusionNetwork:
@@ -76,4 +83,4 @@ def make_network(recipe: Recipe) -> FusionNetwork:
     torch.manual_seed(recipe.seed)
     assert recipe.text.start is not None
     settings = NetworkSettings(bert=bert_settings(recipe.text.start), **asdict(recipe.network))
-    return FusionNetwork(settings, recipe.clip.n_mels)
+    return FusionNetwork(settings, recipe.clip.n_mels, recipe.clip.modalities)

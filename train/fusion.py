@@ -3,27 +3,31 @@
 No corpus of the starter carries all three signals. So half of each batch are single signals as they
 are, and half are pairs and triplets matched by label across corpora. Matched witnesses always agree,
 which real ones do not; in a part of them, set by the recipe, a signal therefore shows another emotion
-than the label. From that the fusion learns how far to trust each. What such triplets score is no
-measure of the network on real video, and is not reported as one.
+than the label, and in another part it shows nothing at all (see `train.junk`). From that the fusion learns
+how far to trust each. What such triplets score is no measure of the network on real video, and is not
+reported as one.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch import nn
 
 from sentiment.checkpoint import Calibration, subset_key
+from sentiment.clips import collate
 from sentiment.datatypes import ModalitySubset
 from sentiment.labels import EMOTIONS, MODALITIES
-from sentiment.model import FEATURE_SIZE, Fusion, FusionNetwork, log_marginals
+from sentiment.model import FEATURE_SIZE, Fusion, encoder_inputs, log_marginals
 from sentiment.prediction import SUBSETS
 from train.calibration import certainty_threshold, fit_temperature
 from train.dataset import UNKNOWN, ExampleDataset
 from train.errors import DataError
+from train.junk import junk_clips
 from train.loop import class_weights, pair_loss
 from train.settings import FusionSettings
 
@@ -60,26 +64,58 @@ class Mix:
 
 @torch.inference_mode()
 def make_bank(
-    network: FusionNetwork, modality: str, dataset: ExampleDataset, limit: int, seed: int, augmented: bool
+    encoder: nn.Module,
+    modality: str,
+    dataset: ExampleDataset,
+    limit: int | None = None,
+    seed: int = 0,
+    augmented: bool = False,
+    frame_count: int | None = None,
 ) -> FeatureBank:
-    """Features of at most `limit` random examples."""
-    network.eval()
+    """Features that an encoder gives of at most `limit` random examples; for `frame_count` see `ExampleDataset`."""
+    encoder.eval()
     order = np.random.default_rng(seed).permutation(len(dataset))[:limit].tolist()
-    features, emotion, sentiment = [], [], []
-    for batch in dataset.batches(64, order, seed if augmented else None):
+    features, rows = [], torch.tensor(order)
+    for batch in dataset.batches(64, order, seed if augmented else None, frame_count):
         with torch.autocast("cpu", torch.bfloat16):
-            features.append(network.encode_one(modality, batch.clips).float())
-        emotion.append(batch.emotion)
-        sentiment.append(batch.sentiment)
-    return FeatureBank(torch.cat(features), torch.cat(emotion), torch.cat(sentiment))
+            features.append(encoder(*encoder_inputs(modality, batch.clips)).float())
+    return FeatureBank(torch.cat(features), dataset.emotion[rows], dataset.sentiment[rows])
+
+
+@torch.inference_mode()
+def make_junk_bank(
+    encoder: nn.Module, modality: str, dataset: ExampleDataset, count: int, seed: int, frame_count: int | None = None
+) -> FeatureBank:
+    """Features that an encoder gives of what carries no feeling; its labels are UNKNOWN."""
+    encoder.eval()
+    clips = junk_clips(modality, dataset, count, seed)
+    features = []
+    for start in range(0, count, 64):
+        batch = collate(clips[start : start + 64])
+        if batch.frames is not None:
+            batch = replace(batch, frames=batch.frames[:, :, :frame_count])
+        with torch.autocast("cpu", torch.bfloat16):
+            features.append(encoder(*encoder_inputs(modality, batch)).float())
+    unknown = torch.full((count,), UNKNOWN)
+    return FeatureBank(torch.cat(features), unknown, unknown)
 
 
 class Mixer:
     """Draws batches of single signals, and of pairs and triplets matched by label."""
 
-    def __init__(self, banks: Mapping[str, FeatureBank], conflict: Mapping[str, float], seed: int) -> None:
+    def __init__(
+        self,
+        banks: Mapping[str, FeatureBank],
+        conflict: Mapping[str, float],
+        seed: int,
+        junk_banks: Mapping[str, FeatureBank] | None = None,
+        junk: Mapping[str, float] | None = None,
+    ) -> None:
+        """`conflict` and `junk` give, for each modality, how often it shows another emotion, and nothing at all."""
         self._banks = banks
         self._conflict = conflict
+        self._junk_banks = junk_banks or {}
+        self._junk = junk or {}
         self._rng = np.random.default_rng(seed)
         self._counts = {m: np.bincount(bank.emotion.numpy(), minlength=len(EMOTIONS)) for m, bank in banks.items()}
         self._by_emotion = {m: np.argsort(bank.emotion.numpy(), kind="stable") for m, bank in banks.items()}
@@ -92,15 +128,19 @@ class Mixer:
         self._prior = (counts / counts.sum() + 1 / len(counts)) / 2
 
     def singles(self, modality: str, count: int) -> Mix:
-        """Examples of one modality as they are."""
+        """Examples of one modality as they are; junk in place of some, which says nothing of its label."""
         bank = self._banks[modality]
         rows = self._rng.integers(0, len(bank.emotion), count)
+        junked = self._rng.random(count) < self._junk.get(modality, 0.0)
+        guess = self._shown_by_all[self._rng.choice(len(self._shown_by_all), count, p=self._prior)]
+        emotion = torch.where(torch.from_numpy(junked), torch.from_numpy(guess), bank.emotion[rows])
+        sentiment = torch.where(torch.from_numpy(junked), UNKNOWN, bank.sentiment[rows])
         features = torch.zeros(count, len(MODALITIES), FEATURE_SIZE)
-        features[:, MODALITIES.index(modality)] = bank.features[rows]
-        return Mix(features, _presence((modality,), count), bank.emotion[rows], bank.sentiment[rows])
+        features[:, MODALITIES.index(modality)] = self._with_junk(modality, bank.features[rows], junked)
+        return Mix(features, _presence((modality,), count), emotion, sentiment)
 
     def joint(self, subset: ModalitySubset, count: int) -> Mix:
-        """Pairs or triplets: one label each, which every signal shows, or fails to show by its conflict rate."""
+        """Pairs or triplets: one label each, which every signal shows, or fails to show as often as it is set to."""
         number_of_emotions = len(self._shown_by_all)
         label = self._rng.choice(number_of_emotions, count, p=self._prior)
         features = torch.zeros(count, len(MODALITIES), FEATURE_SIZE)
@@ -108,13 +148,24 @@ class Mixer:
         for modality in subset:
             bank = self._banks[modality]
             other = (label + self._rng.integers(1, number_of_emotions, count)) % number_of_emotions
-            conflicting = self._rng.random(count) < self._conflict[modality]
+            chance = self._rng.random(count)
+            conflicting = chance < self._conflict[modality]
+            junked = ~conflicting & (chance < self._conflict[modality] + self._junk.get(modality, 0.0))
             rows = self._random_rows(modality, self._shown_by_all[np.where(conflicting, other, label)])
-            features[:, MODALITIES.index(modality)] = bank.features[rows]
+            features[:, MODALITIES.index(modality)] = self._with_junk(modality, bank.features[rows], junked)
             if modality == "text":  # the only one whose corpora know whether a surprise is good or bad
-                sentiment = torch.where(torch.from_numpy(conflicting), UNKNOWN, bank.sentiment[rows])
+                sentiment = torch.where(torch.from_numpy(conflicting | junked), UNKNOWN, bank.sentiment[rows])
         emotion = torch.from_numpy(self._shown_by_all[label])
         return Mix(features, _presence(subset, count), emotion, sentiment)
+
+    def _with_junk(self, modality: str, features: torch.Tensor, junked: np.ndarray) -> torch.Tensor:
+        """(B, 128) the features, random junk in place of the rows where `junked` (B,) says so."""
+        if not junked.any():
+            return features
+        junk = self._junk_banks[modality].features
+        return torch.where(
+            torch.from_numpy(junked).unsqueeze(1), junk[self._rng.integers(0, len(junk), len(junked))], features
+        )
 
     def _random_rows(self, modality: str, emotion: np.ndarray) -> np.ndarray:
         """(B,) rows of the bank, each a random example of the emotion (B,) asked for."""
@@ -124,17 +175,23 @@ class Mixer:
 
     def batch(self, count: int) -> Mix:
         """Half singles, half pairs and triplets, each kind as often as the others."""
-        each_single, each_joint = count // 2 // len(MODALITIES), count // 2 // len(JOINT_SUBSETS)
-        parts = [self.singles(m, each_single) for m in MODALITIES]
-        parts += [self.joint(subset, each_joint) for subset in JOINT_SUBSETS]
+        joint_subsets = [subset for subset in JOINT_SUBSETS if set(subset) <= set(self._banks)]
+        parts = [self.singles(m, count // 2 // len(self._banks)) for m in self._banks]
+        parts += [self.joint(subset, count // 2 // len(joint_subsets)) for subset in joint_subsets]
         fields = ("features", "presence", "emotion", "sentiment")
         return Mix(**{name: torch.cat([getattr(part, name) for part in parts]) for name in fields})
 
 
-def fit_fusion(fusion: Fusion, banks: Mapping[str, FeatureBank], settings: FusionSettings, seed: int) -> None:
+def fit_fusion(
+    fusion: Fusion,
+    banks: Mapping[str, FeatureBank],
+    junk_banks: Mapping[str, FeatureBank],
+    settings: FusionSettings,
+    seed: int,
+) -> None:
     """Trains the fusion in place."""
     torch.manual_seed(seed)
-    mixer = Mixer(banks, settings.conflict, seed)
+    mixer = Mixer(banks, settings.conflict, seed, junk_banks, settings.junk)
     weights = class_weights(torch.arange(len(EMOTIONS)), 0)
     optimizer = torch.optim.AdamW(fusion.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, total_steps=settings.steps)
@@ -163,12 +220,12 @@ def calibrate(
     signals that the encoders have not learned from err by themselves, only as many conflicts are added
     as it takes for each to be wrong as often as the recipe expects.
     """
-    errors = {m: _error(fusion, Mix(*_whole(bank, m))) for m, bank in banks.items()}
+    errors = {m: _error(fusion, whole_bank(bank, m)) for m, bank in banks.items()}
     added = {m: max(0.0, (expected_error[m] - e) / (1 - e)) for m, e in errors.items()}
     mixer = Mixer(banks, added, seed)
     temperatures, certain_above = {}, {}
-    for subset in SUBSETS:
-        mix = Mix(*_whole(banks[subset[0]], subset[0])) if len(subset) == 1 else mixer.joint(subset, 4000)
+    for subset in (subset for subset in SUBSETS if set(subset) <= set(banks)):
+        mix = whole_bank(banks[subset[0]], subset[0]) if len(subset) == 1 else mixer.joint(subset, 4000)
         logits = fusion(mix.features, mix.presence)
         key = subset_key(subset)
         temperature = fit_temperature(logits.numpy(), mix.emotion.numpy(), mix.sentiment.numpy())
@@ -180,11 +237,11 @@ def calibrate(
     return Calibration(temperatures, certain_above)
 
 
-def _whole(bank: FeatureBank, modality: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """A bank's examples as the fields of a Mix."""
+def whole_bank(bank: FeatureBank, modality: str) -> Mix:
+    """All of a bank's examples, each by itself."""
     features = torch.zeros(len(bank.emotion), len(MODALITIES), FEATURE_SIZE)
     features[:, MODALITIES.index(modality)] = bank.features
-    return features, _presence((modality,), len(bank.emotion)), bank.emotion, bank.sentiment
+    return Mix(features, _presence((modality,), len(bank.emotion)), bank.emotion, bank.sentiment)
 
 
 def _error(fusion: Fusion, mix: Mix) -> float:

@@ -16,7 +16,7 @@ import re
 import torch
 from torch import nn
 
-from sentiment.model import VideoEncoder
+from sentiment.model import VideoEncoder, with_mirror_image
 
 
 class StillEncoder(nn.Module):
@@ -33,7 +33,8 @@ class StillEncoder(nn.Module):
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """(B, 128) from frames (B, 3, T, H, W)."""
-        return self.project(self.resnet(frames[:, :, 0].contiguous(memory_format=torch.channels_last)))
+        first = frames[:, :, 0].contiguous(memory_format=torch.channels_last)
+        return self.project(with_mirror_image(self.resnet, first, self.training))
 
 
 def inflate(still: StillEncoder, encoder: VideoEncoder) -> None:

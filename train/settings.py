@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from sentiment.clip_datatypes import ClipSettings
@@ -33,6 +34,18 @@ class PhaseSettings:
     """What layers compute in; weights and losses are float32 either way."""
     frame_count: int | None = None
     """For frames only: how long the clips are that stills are turned into; left out, as in use."""
+    frame_sizes_px: tuple[int, ...] = ()
+    """For frames only: pictures grow through these sizes in equal shares of the epochs, which costs a
+    fraction of full size throughout (progressive learning, Tan and Le 2021); left out, as in use."""
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    """sgd is with Nesterov's momentum of 0.9."""
+    gradient_norm_limit: float = 1.0
+    average_decay: float = 0.0
+    """Weights are averaged along the run, each step counting this much less than the next; 0: the last are taken."""
+    label_smoothing: float = 0.0
+    """Share of an example's weight that is spread over all permitted pairs."""
+    patience: int | None = None
+    """The phase ends early after so many epochs without a better one; left out, it runs to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +68,11 @@ class FusionSettings:
     learning_rate: float
     conflict: Mapping[str, float]
     """For each modality, how often it shows another emotion than the label in a pair or triplet."""
+    junk: Mapping[str, float] = field(default_factory=dict)
+    """For each modality, how often it carries nothing at all: noise, a wall, a word salad; see `train.junk`."""
     weight_decay: float = 0.01
     features_per_corpus: int = 6000
+    junk_per_modality: int = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +80,7 @@ class ShapeSettings:
     """The sizes of the network that are not BERT's."""
 
     audio_channels: tuple[int, ...] = (32, 64, 128, 192)
+    speech_state_size: int = 0
     fusion_size: int = 256
     dropout: float = 0.2
 
@@ -75,11 +92,24 @@ class Recipe:
     name: str
     clip: ClipSettings
     text: EncoderSettings
-    audio: EncoderSettings
-    video: EncoderSettings
     fusion: FusionSettings
+    audio: EncoderSettings | None = None
+    video: EncoderSettings | None = None
     network: ShapeSettings = field(default_factory=ShapeSettings)
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if tuple(self.encoders) != self.clip.modalities:
+            raise SettingsError(
+                f"a recipe must train what its clips hold: there are settings for {', '.join(self.encoders)}, "
+                f"and clip.modalities is {', '.join(self.clip.modalities)}"
+            )
+
+    @property
+    def encoders(self) -> dict[str, EncoderSettings]:
+        """The settings of each encoder that is trained, in the order of MODALITIES."""
+        every = {"text": self.text, "audio": self.audio, "video": self.video}
+        return {modality: settings for modality, settings in every.items() if settings is not None}
 
 
 def load_recipe(name_or_path: str) -> Recipe:
@@ -113,6 +143,8 @@ def from_table(kind: type, table: Mapping[str, Any], where: str) -> Any:
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
+    if get_origin(hint) is UnionType and value is not None:
+        hint = next(kind for kind in get_args(hint) if kind is not type(None))
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return from_table(hint, value, where)
     if get_origin(hint) is tuple:
