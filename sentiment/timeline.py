@@ -102,7 +102,7 @@ def format_percent(share: float) -> str:
 class _Certain(NamedTuple):
     """A segment whose answer is certain."""
 
-    index: int
+    segment_index: int
     segment: Segment
     affect: Affect
 
@@ -142,7 +142,7 @@ def _mean_sentiment_score(certain: Sequence[_Certain]) -> float | None:
 
 def _strongest(certain: Sequence[_Certain], sentiment: str) -> Moment | None:
     moments = [
-        Moment(c.index, c.segment.start_seconds, c.affect.sentiment_score)
+        Moment(c.segment_index, c.segment.start_seconds, c.affect.sentiment_score)
         for c in certain
         if c.affect.top_sentiment == sentiment
     ]
@@ -185,7 +185,7 @@ def _course(certain: Sequence[_Certain], timeline: Timeline) -> str:
     elsewhere = [c for c in certain if c.affect.top_sentiment != first.affect.top_sentiment]
     if not elsewhere:
         return _one_sided(certain, timeline)
-    at_start = first.index == 0 and first.segment.start_seconds <= START_SHARE * timeline.duration_seconds
+    at_start = first.segment_index == 0 and first.segment.start_seconds <= START_SHARE * timeline.duration_seconds
     opening = f"{_feeling(first)} {'at the start' if at_start else 'at ' + _clock(first)}"
     farthest = max(elsewhere, key=lambda c: abs(c.affect.sentiment_score - first.affect.sentiment_score))
     turn_count = sum(before.affect.top_sentiment != after.affect.top_sentiment for before, after in pairwise(certain))
