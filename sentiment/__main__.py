@@ -113,15 +113,17 @@ def print_timeline(timeline: Timeline) -> None:
 
 
 def _table_line(prediction: SegmentPrediction) -> str:
+    from sentiment.doubt import doubt_about
     from sentiment.timeline import format_clock, format_percent
 
     emotion, sentiment = "-", "-"
     if prediction.affect is not None:
-        doubt = "" if prediction.certain else "?"
-        emotion = f"{prediction.affect.top_emotion}{doubt} {format_percent(prediction.affect.confidence)}"
+        doubt = doubt_about(prediction)
+        name = prediction.affect.top_emotion if doubt is None else f"{doubt.likeliest} {doubt.objection}?"
+        emotion = f"{name} {format_percent(prediction.affect.confidence)}"
         sentiment = prediction.affect.top_sentiment
     words = prediction.segment.text if prediction.segment.kind == "speech" else "(silent)"
-    return f"{format_clock(prediction.segment.start_seconds):>7}  {emotion:<14}  {sentiment:<9}  {words}"
+    return f"{format_clock(prediction.segment.start_seconds):>7}  {emotion:<25}  {sentiment:<9}  {words}"
 
 
 # ---------------------------------------------------------------- stderr

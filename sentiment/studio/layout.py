@@ -133,7 +133,7 @@ def _results() -> Results:
                 with gr.Column(elem_classes=["card", "verdict-card"]):
                     verdict = _html(elem_id="verdict")
                 with gr.Column(elem_classes="card"):
-                    _html(panels.heading("Share of time"))
+                    _html(panels.heading("Share of certain time"))
                     shares = _html(elem_id="shares")
         with gr.Column(elem_classes="card", elem_id="timeline"):
             _html(panels.heading("Emotion over time", "click to go there"))
