@@ -93,3 +93,44 @@ def test_what_cannot_be_measured_is_refused(answers):
         metrics.classification_report(true, probabilities[:, :3], LABELS)
     with pytest.raises(ValueError, match="got boredom"):
         metrics.classification_report(["boredom"], probabilities[:1], LABELS)
+
+
+def test_a_perfectly_calibrated_model_has_the_error_that_chance_gives_it():
+    random = np.random.default_rng(5)
+    confidence = random.uniform(0.3, 1, 500)
+    measured = [metrics.expected_calibration_error(confidence, random.random(500) < confidence) for _ in range(300)]
+    assert metrics.perfect_calibration_error(confidence) == pytest.approx(np.mean(measured), rel=0.05)
+    # Of one confidence the mean deviation of a binomial, by hand: sqrt(2 p (1 - p) / (pi n)).
+    expected = np.sqrt(2 * 0.6 * 0.4 / (np.pi * 1000))
+    assert metrics.perfect_calibration_error(np.full(1000, 0.6)) == pytest.approx(expected, rel=0.05)
+
+
+def test_reliability_is_all_that_the_calibration_error_needs(answers):
+    report = metrics.classification_report(*answers, LABELS)
+    confidence, accuracy, count = np.array(report["reliability"]).T
+    assert count.sum() == 400 and (count > 0).all() and (np.diff(confidence) > 0).all()
+    assert (np.abs(confidence - accuracy) * count).sum() / 400 == pytest.approx(report["ece"], abs=1e-5)
+    assert report["ece_excess"] == pytest.approx(report["ece"] - report["ece_if_perfect"], abs=2e-6)
+
+
+def test_certain_answers_by_hand():
+    correct = np.array([True] * 8 + [False] * 12)
+    certain = np.array([True] * 10 + [False] * 10)
+    report = metrics.certain_report(correct, certain, 0.7)
+    assert (report["coverage"], report["accuracy"], report["n"], report["threshold"]) == (0.5, 0.8, 10, 0.7)
+    assert report["interval_95"] == pytest.approx([0.4902, 0.9433], abs=1e-4)  # Wilson's, of 8 in 10
+    never = metrics.certain_report(correct, np.zeros(20, dtype=bool), None)
+    assert never == {"coverage": 0, "accuracy": None, "n": 0, "interval_95": None, "threshold": None}
+
+
+def test_the_curve_gives_up_coverage_from_the_least_confident_on():
+    confidence = np.linspace(0.2, 0.99, 200)
+    eligible = np.arange(200) % 10 != 0  # one in ten is mixed, and so never certain
+    curve = metrics.coverage_curve(confidence, confidence > 0.5, eligible)
+    threshold, coverage, accuracy = np.array(curve).T
+    assert len(curve) == 20 and coverage[0] == 0.9 and accuracy[-1] == 1
+    assert (np.diff(threshold) > 0).all() and (np.diff(coverage) < 0).all() and (np.diff(accuracy) >= 0).all()
+    for t, share, right in curve:
+        kept = eligible & (confidence >= t - 1e-6)
+        assert (share, right) == pytest.approx((kept.mean(), (confidence[kept] > 0.5).mean()), abs=1e-6)
+    assert metrics.coverage_curve(confidence, eligible, np.zeros(200, dtype=bool)) == []

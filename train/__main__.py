@@ -8,7 +8,7 @@ import logging
 import sys
 from pathlib import Path
 
-from sentiment.errors import SentimentError
+from sentiment.errors import SentimentError, SettingsError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,6 +38,10 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--checkpoint", type=Path, required=True, help="folder of the checkpoint")
     evaluate.add_argument("--data", type=Path, required=True, help="folder that holds the corpora, zipped or unpacked")
     evaluate.add_argument("--split", choices=("test", "selection"), default="test")
+    evaluate.add_argument("--figures", type=Path, metavar="DIR", help="also draw the figures, as SVG, into this folder")
+    evaluate.add_argument(
+        "--store", action="store_true", help="also put the figures into the checkpoint and write its model card anew"
+    )
     evaluate.set_defaults(run=_evaluate)
 
     card = commands.add_parser("card", help="write a checkpoint's MODEL_CARD.md anew from its figures")
@@ -56,10 +60,21 @@ def _fit(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from sentiment.checkpoint import load_checkpoint
+    from sentiment.checkpoint import load_checkpoint, read_manifest, update_metrics
     from train.evaluate import evaluate
+    from train.fit import write_model_card
 
-    print(json.dumps(evaluate(load_checkpoint(options.checkpoint), options.data, options.split)))
+    if options.store and options.split != "test":
+        raise SettingsError("--store keeps what was measured on the test part; leave out --split.")
+    figures = evaluate(load_checkpoint(options.checkpoint), options.data, options.split)
+    print(json.dumps(figures))
+    if options.figures is not None:
+        from train.plots import draw_figures
+
+        draw_figures(figures, options.figures)
+    if options.store:
+        update_metrics(options.checkpoint, {**read_manifest(options.checkpoint)["metrics"], **figures})
+        write_model_card(options.checkpoint)
 
 
 def _card(options: argparse.Namespace) -> None:

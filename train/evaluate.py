@@ -3,64 +3,120 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import torch
 
-from sentiment.checkpoint import Checkpoint
+from sentiment.checkpoint import Checkpoint, read_manifest
 from sentiment.datatypes import Affect
-from sentiment.labels import EMOTIONS, SENTIMENTS
+from sentiment.labels import MODALITIES
 from sentiment.prediction import ask_fusion
-from train.corpora import Split
+from train.answer_report import emotion_report, sentiment_report
+from train.corpora import Example, Split, fer2013, meld, ravdess
 from train.corpora.catalog import CORPORA
 from train.dataset import ExampleDataset
 from train.errors import DataError
-from train.metrics import classification_report
+from train.fusion import FeatureBank
+from train.fusion_report import fusion_report
 
 logger = logging.getLogger(__name__)
 
-HELD_OUT: Final = {"text": "meld", "audio": "ravdess", "video": "fer2013"}
+HELD_OUT: Final = {"text": meld.NAME, "audio": ravdess.NAME, "video": fer2013.NAME}
 """The corpus that each modality is measured on."""
 
 
 def evaluate(checkpoint: Checkpoint, data: Path, split: Split = "test") -> dict[str, Any]:
-    """{"text": {"emotion": figures, "sentiment": figures}, "audio": {...}, "video": {...}}, ready for JSON.
+    """{"text": {"emotion": figures, "sentiment": figures}, "audio": {...}, "video": {...}, "fusion": {...}} for JSON.
 
-    Each modality is asked by itself. Corpora that are absent are left out, and so is the sentiment of
-    corpora that have none. For the figures see `train.metrics.classification_report`.
+    Each modality is asked by itself; "fusion", {"text+audio": figures, ...}, is asked about made-up combinations
+    (see `train.fusion_report`) where all three corpora are there and the checkpoint says how it was trained.
+    Corpora that are absent are left out, and signals that the network does not read, and the sentiment of corpora
+    that have none. For the figures see `train.answer_report` and `train.metrics`; "measured_on" names the examples,
+    "by_group" has women and men apart.
 
     Raises DataError where the folder has none of the corpora.
     """
-    figures = {}
+    figures, banks = {}, {}
     for modality, name in HELD_OUT.items():
         corpus = CORPORA[name]
-        if not corpus.is_present(data, split):
+        if modality not in checkpoint.clip_settings.modalities or not corpus.is_present(data, split):
             continue
         dataset = ExampleDataset(corpus.load(data, split), checkpoint.preprocessor)
         logger.info("evaluate: %s on %d examples of %s", modality, len(dataset), name)
-        figures[modality] = _report(dataset, answers(checkpoint, modality, dataset))
+        features = encode(checkpoint, dataset)
+        found = ask_fusion(checkpoint, features.to(checkpoint.device), (modality,))
+        figures[modality] = _report(checkpoint, modality, dataset.examples, found, _part(dataset.examples, split))
+        banks[modality] = FeatureBank(features[:, MODALITIES.index(modality)], dataset.emotion, dataset.sentiment)
     if not figures:
         raise DataError(f"{data} has no {split} part of any of {', '.join(HELD_OUT.values())}.")
+    mix = read_manifest(checkpoint.folder)["training"].get("fusion")
+    if mix is not None and len(banks) == len(HELD_OUT):
+        logger.info("evaluate: fusion on made-up combinations")
+        figures["fusion"] = fusion_report(checkpoint, banks, mix["conflict"])
     return figures
 
 
 @torch.inference_mode()
-def answers(checkpoint: Checkpoint, modality: str, dataset: ExampleDataset, batch_size: int = 32) -> list[Affect]:
+def encode(checkpoint: Checkpoint, dataset: ExampleDataset, batch_size: int = 32) -> torch.Tensor:
+    """(N, 3, 128) float32 features of all examples; zeros where an example lacks a modality."""
+    batches = dataset.batches(batch_size)
+    return torch.cat([checkpoint.network.encode(b.clips.to(checkpoint.device)).float().cpu() for b in batches])
+
+
+def answers(checkpoint: Checkpoint, modality: str, dataset: ExampleDataset) -> list[Affect]:
     """The calibrated answer for each example, from this modality alone."""
-    found: list[Affect] = []
-    for batch in dataset.batches(batch_size):
-        features = checkpoint.network.encode(batch.clips.to(checkpoint.device))
-        found += ask_fusion(checkpoint, features, (modality,))
-    return found
+    return ask_fusion(checkpoint, encode(checkpoint, dataset).to(checkpoint.device), (modality,))
 
 
-def _report(dataset: ExampleDataset, found: list[Affect]) -> dict[str, Any]:
+def _report(
+    checkpoint: Checkpoint, modality: str, examples: Sequence[Example], found: Sequence[Affect], part: str
+) -> dict[str, Any]:
     report = {}
-    for task, labels in (("emotion", EMOTIONS), ("sentiment", SENTIMENTS)):
-        known = [i for i, example in enumerate(dataset.examples) if getattr(example, task) is not None]
-        if known:
-            true = [getattr(dataset.examples[i], task) for i in known]
-            report[task] = classification_report(true, np.array([getattr(found[i], task) for i in known]), labels)
+    felt = [(e, a) for e, a in zip(examples, found, strict=True) if e.emotion is not None]
+    if felt:
+        report["emotion"] = {**_emotion_report(checkpoint, modality, felt), "measured_on": part}
+        groups = _by_gender(felt)
+        if groups:
+            report["emotion"]["by_group"] = {
+                name: {**_emotion_report(checkpoint, modality, members), "people": len({e.group for e, _ in members})}
+                for name, members in groups.items()
+            }
+    rated = [(e.sentiment, a) for e, a in zip(examples, found, strict=True) if e.sentiment is not None]
+    if rated:
+        true, of_rated = zip(*rated, strict=True)
+        report["sentiment"] = {**sentiment_report(true, of_rated), "measured_on": part}
     return report
+
+
+def _emotion_report(
+    checkpoint: Checkpoint, modality: str, answered: Sequence[tuple[Example, Affect]]
+) -> dict[str, Any]:
+    true = [example.emotion for example, _ in answered]
+    return emotion_report(true, [affect for _, affect in answered], checkpoint.calibration, (modality,))
+
+
+def _by_gender(answered: Sequence[tuple[Example, Affect]]) -> dict[str, list[tuple[Example, Affect]]]:
+    """The answers for "women" and "men", where the corpus says who is which: RAVDESS alone."""
+    groups: dict[str, list[tuple[Example, Affect]]] = {}
+    for example, affect in answered:
+        if example.corpus == ravdess.NAME and example.group is not None:
+            gender = ravdess.gender_of_actor(int(example.group.removeprefix("actor")))
+            groups.setdefault({"female": "women", "male": "men"}[gender], []).append((example, affect))
+    return dict(sorted(groups.items(), reverse=True))
+
+
+def _part(examples: Sequence[Example], split: Split) -> str:
+    """What these examples of one corpus are, in words: "MELD test", "RAVDESS, actors 21 and 22"."""
+    corpus = examples[0].corpus
+    if corpus == ravdess.NAME:
+        actors = sorted({int(e.group.removeprefix("actor")) for e in examples if e.group is not None})
+        return f"RAVDESS, actors {_listed(actors)}"
+    if corpus == fer2013.NAME:
+        return f"FER-2013 {examples[0].key.split('/')[0]}" + (", a tenth held back" if split == "selection" else "")
+    return f"MELD {meld.OFFICIAL_SPLITS[split]}"
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return " and ".join(filter(None, (", ".join(map(str, numbers[:-1])), str(numbers[-1]))))

@@ -1,7 +1,7 @@
 """How good the answers are: accuracy, F1, calibration error, and what a constant guess would have got.
 
-Everything but the calibration error follows from the confusion matrix, so that is what the functions take:
-(K, K) int64, one row per true class, one column per predicted class. Figures agree with scikit-learn's.
+Everything but what has to do with confidence follows from the confusion matrix, so that is what those functions
+take: (K, K) int64, one row per true class, one column per predicted class. Figures agree with scikit-learn's.
 """
 
 from __future__ import annotations
@@ -11,11 +11,18 @@ from typing import Any, Final
 
 import numpy as np
 
+from train.calibration import NEVER_CERTAIN, wilson_lower_bound
+
 CALIBRATION_BINS: Final = 15
 """Equal-width bins of the expected calibration error, as in Guo et al. 2017."""
 
 BOOTSTRAP_RESAMPLES: Final = 2000
 BOOTSTRAP_SEED: Final = 0
+
+PERFECT_DRAWS: Final = 1000
+"""How often a perfectly calibrated model is simulated to learn what calibration error chance alone gives it."""
+
+CURVE_POINTS: Final = 20
 
 JSON_DIGITS: Final = 6
 
@@ -29,7 +36,10 @@ def classification_report(true: Sequence[str], probabilities: np.ndarray, labels
         labels: the K classes.
 
     Returns:
-        n, accuracy, weighted_f1, macro_f1, ece; per_class {label: precision, recall, f1, support};
+        n, accuracy, weighted_f1, macro_f1; ece, ece_if_perfect (what chance alone gives a perfectly calibrated
+        model with these confidences), ece_excess (the first less the second; may be negative), reliability
+        (mean confidence, accuracy and count of each bin that has any); per_class {label: precision, recall,
+        f1, support};
         confusion (rows true, columns predicted); constant_guess {label, accuracy, weighted_f1}, which
         always names the most frequent class of these very examples and so is the best that any
         constant answer can do on them; interval_95 {accuracy, weighted_f1, macro_f1: [low, high]}.
@@ -41,6 +51,7 @@ def classification_report(true: Sequence[str], probabilities: np.ndarray, labels
         raise ValueError(f"probabilities must be ({len(true)}, {len(labels)}), got {probabilities.shape}")
     predicted = probabilities.argmax(axis=1)
     confusion = confusion_matrix(true_indices, predicted, len(labels))
+    confidence, correct = probabilities.max(axis=1), predicted == true_indices
     figures: dict[str, Callable[[np.ndarray], float]] = {
         "accuracy": accuracy,
         "weighted_f1": weighted_f1,
@@ -49,7 +60,7 @@ def classification_report(true: Sequence[str], probabilities: np.ndarray, labels
     return {
         "n": len(true),
         **{name: _rounded(figure(confusion)) for name, figure in figures.items()},
-        "ece": _rounded(expected_calibration_error(probabilities.max(axis=1), predicted == true_indices)),
+        **_calibration_report(confidence, correct),
         "constant_guess": _constant_guess_report(confusion, labels),
         "interval_95": {
             name: [_rounded(end) for end in bootstrap_interval(confusion, figure)] for name, figure in figures.items()
@@ -108,10 +119,83 @@ def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray, bins
         correct: (N,) bool.
         bins: how many; a confidence on an edge belongs to the bin below it.
     """
-    # From the left-open interval (0, 1/bins] on; 0 itself joins the first.
-    bin_of = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    gaps = np.bincount(bin_of, weights=confidence - correct, minlength=bins)
+    gaps = np.bincount(_bin_of(confidence, bins), weights=confidence - correct, minlength=bins)
     return float(np.abs(gaps).sum() / len(confidence))
+
+
+def perfect_calibration_error(
+    confidence: np.ndarray, bins: int = CALIBRATION_BINS, draws: int = PERFECT_DRAWS, seed: int = BOOTSTRAP_SEED
+) -> float:
+    """Mean calibration error of a model that is right exactly as often as its `confidence` (N,) says.
+
+    It is not zero: in a bin of few examples the share of right answers strays from their mean confidence
+    by chance. Only what a measured error has beyond this speaks against a model.
+    """
+    random = np.random.default_rng(seed)
+    gaps = np.zeros((draws, bins))
+    bin_of = _bin_of(confidence, bins)
+    # Bin by bin, so that memory stays at `draws` times the fullest bin.
+    for number in np.unique(bin_of):
+        inside = confidence[bin_of == number]
+        hits = (random.random((draws, len(inside)), dtype=np.float32) < inside).sum(axis=1)
+        gaps[:, number] = inside.sum() - hits
+    return float(np.abs(gaps).sum(axis=1).mean() / len(confidence))
+
+
+def reliability(confidence: np.ndarray, correct: np.ndarray, bins: int = CALIBRATION_BINS) -> list[list[float]]:
+    """[mean confidence, accuracy, count] of each bin that holds any of the N answers, from the least confident on."""
+    bin_of = _bin_of(confidence, bins)
+    count = np.bincount(bin_of, minlength=bins)
+    mean_confidence, accuracies = (
+        np.bincount(bin_of, weights=values, minlength=bins) / np.maximum(count, 1) for values in (confidence, correct)
+    )
+    return [[_rounded(mean_confidence[i]), _rounded(accuracies[i]), int(count[i])] for i in range(bins) if count[i] > 0]
+
+
+def certain_report(correct: np.ndarray, certain: np.ndarray, threshold: float | None) -> dict[str, Any]:
+    """How many answers were called certain, and how many of those were right.
+
+    Args:
+        correct: (N,) bool.
+        certain: (N,) bool, by the checkpoint's own rule.
+        threshold: that rule's confidence; None where the checkpoint has none, hence is never certain.
+
+    Returns coverage (share of certain answers), n (their number), accuracy (of them) and its interval_95
+    (Wilson's), both None where none is certain, and the threshold.
+    """
+    number, hits = int(certain.sum()), int((correct & certain).sum())
+    interval = None
+    if number:
+        # The upper end for the hits is what the lower end for the misses leaves.
+        low, miss_low = (float(wilson_lower_bound(np.array(k), np.array(number))) for k in (hits, number - hits))
+        interval = [_rounded(low), _rounded(1 - miss_low)]
+    return {
+        "coverage": _rounded(number / len(correct)),
+        "accuracy": _rounded(hits / number) if number else None,
+        "n": number,
+        "interval_95": interval,
+        "threshold": None if threshold is None or threshold >= NEVER_CERTAIN else _rounded(threshold),
+    }
+
+
+def coverage_curve(confidence: np.ndarray, correct: np.ndarray, eligible: np.ndarray) -> list[list[float]]:
+    """[threshold, coverage, accuracy] for thresholds from which ever fewer answers would be called certain.
+
+    Args:
+        confidence: (N,) probability of the named class, in [0, 1].
+        correct: (N,) bool.
+        eligible: (N,) bool; an answer that is not is never certain, so it lowers coverage at every threshold.
+
+    Returns at most CURVE_POINTS points, about equal steps of coverage apart; none where nothing is eligible.
+    """
+    if not eligible.any():
+        return []
+    shares = np.arange(CURVE_POINTS) / CURVE_POINTS
+    points = []
+    for threshold in np.unique(np.quantile(confidence[eligible], shares, method="higher")):
+        kept = eligible & (confidence >= threshold)
+        points.append([_rounded(threshold), _rounded(kept.mean()), _rounded(correct[kept].mean())])
+    return points
 
 
 def bootstrap_interval(
@@ -130,6 +214,21 @@ def bootstrap_interval(
     drawn = random.multinomial(total, confusion.ravel() / total, size=resamples).reshape(-1, *confusion.shape)
     low, high = np.quantile([figure(resample) for resample in drawn], (0.025, 0.975))
     return float(low), float(high)
+
+
+def _bin_of(confidence: np.ndarray, bins: int) -> np.ndarray:
+    """(N,) the bin of each confidence, left-open intervals from (0, 1/bins] on; 0 itself joins the first."""
+    return np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+
+
+def _calibration_report(confidence: np.ndarray, correct: np.ndarray) -> dict[str, Any]:
+    error, by_chance = expected_calibration_error(confidence, correct), perfect_calibration_error(confidence)
+    return {
+        "ece": _rounded(error),
+        "ece_if_perfect": _rounded(by_chance),
+        "ece_excess": _rounded(error - by_chance),
+        "reliability": reliability(confidence, correct),
+    }
 
 
 def _constant_guess_report(confusion: np.ndarray, labels: Sequence[str]) -> dict[str, Any]:

@@ -6,41 +6,49 @@ The fixed words stand here once, the figures come from the checkpoint, so that n
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from sentiment.checkpoint import MANIFEST, Calibration
 from sentiment.errors import CheckpointError
-from sentiment.labels import EMOTIONS, MODALITY_NAMES, SENTIMENTS
-from train.calibration import NEVER_CERTAIN
-from train.settings import Recipe, from_table
-from train.sources import corpora_of, start_weights_of
+from sentiment.labels import EMOTIONS, MODALITIES, MODALITY_NAMES, SENTIMENTS
+from train.card_figures import (
+    Metrics,
+    calibration_tables,
+    class_tables,
+    further_measurements,
+    fusion_tables,
+    main_table,
+    table,
+)
+from train.plots import COVERAGE, RELIABILITY, confusion_name
+from train.settings import FusionSettings, Recipe, from_table
+from train.sources import corpora_of, is_non_commercial, starts_of
 
-MEASURED_ON: Final = {
-    "text": "MELD test",
-    "audio": "RAVDESS, actors 21 and up",
-    "video": "FER-2013 validation (PublicTest), or test where the data has that part",
-}
-"""By the keys of the metrics; what `train.evaluate` takes."""
+FIGURES_FOLDER: Final = "../../model"
+"""Where drawings are looked for, seen from the checkpoint's folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """All that a card is rendered from. Keys name modalities, joined by "+" where they were read together."""
+    """All that a card is rendered from."""
 
     name: str
     recipe: Recipe
-    metrics: Mapping[str, Mapping[str, Any]]
-    """modalities -> "emotion" or "sentiment" -> what `train.metrics.classification_report` gives."""
+    metrics: Metrics
     calibration: Calibration
     known_failures: str = ""
     """Markdown: what was seen to go wrong."""
+    cost: Mapping[str, Any] | None = None
+    """{"hours": float, "machine": str}; None where nobody took the time."""
+    drawings: tuple[str, ...] = ()
+    """Names of those files of `train.plots` that lie in FIGURES_FOLDER."""
 
 
 def render_model_card(checkpoint_folder: Path, known_failures: str = "") -> str:
-    """The text of MODEL_CARD.md for a checkpoint, from its checkpoint.json.
+    """The text of MODEL_CARD.md for a checkpoint, from its checkpoint.json and the drawings beside it.
 
     Raises CheckpointError where the folder holds none.
     """
@@ -55,30 +63,41 @@ def render_model_card(checkpoint_folder: Path, known_failures: str = "") -> str:
             manifest["metrics"],
             Calibration(**manifest["calibration"]),
             known_failures,
+            manifest.get("cost"),
+            tuple(name for name in _DRAWINGS if (checkpoint_folder / FIGURES_FOLDER / name).is_file()),
         )
     )
 
 
 def render(card: ModelCard) -> str:
     """The card as Markdown, with the front matter that the Hugging Face hub reads."""
+    known_failures = "\n\n".join(filter(None, (card.known_failures.strip(), _LIMITS)))
     sections = (
         _front_matter(card.recipe),
-        f"# {card.name}\n\n" + _INTRODUCTION.strip(),
-        _USES,
-        "## What it learned from\n\n" + _sources(card.recipe),
-        "## How good it is\n\n" + _figures(card),
-        "## Calibration\n\n" + _calibration(card.calibration),
-        "## Known failures and limits\n\n" + "\n\n".join(filter(None, (card.known_failures.strip(), _LIMITS))),
-        "## Class by class\n\n" + "\n\n".join(_class_tables(card)),
+        f"# {card.name}\n\n" + _introduction(card.recipe),
+        _USES + (_NOT_COMMERCIAL if is_non_commercial(card.recipe) else _COMMERCIAL),
+        "## What it learned from, and the terms\n\n" + _sources(card.recipe),
+        "## How good it is\n\n" + "\n\n".join((main_table(card.metrics), *further_measurements(card.metrics))),
+        "## Whether its confidence can be believed\n\n" + calibration_tables(card.metrics, card.calibration),
+        "## Fusion\n\n" + _fusion(card) if len(card.recipe.encoders) > 1 else "",
+        "## Known failures and limits\n\n" + known_failures,
+        "## What it cost\n\n" + _cost(card.cost),
+        "## Class by class\n\n" + "\n\n".join(class_tables(card.metrics)),
+        _drawings(card.drawings),
     )
-    return "\n\n".join(section.strip() for section in sections) + "\n"
+    return "\n\n".join(section.strip() for section in sections if section) + "\n"
 
 
-_INTRODUCTION: Final = f"""
-Reads a stretch of video, one utterance at a time, from its words, the voice and the face, and answers with
+def _introduction(recipe: Recipe) -> str:
+    signals = ", ".join(f"the {MODALITY_NAMES[modality]}" for modality in recipe.encoders)
+    missing = " Any of these signals may be missing." if len(recipe.encoders) > 1 else ""
+    return f"Reads a stretch of video, one utterance at a time, from {signals}, and answers with\n{_ANSWER}{missing}"
+
+
+_ANSWER: Final = f"""
 probabilities of {len(EMOTIONS)} emotions ({", ".join(EMOTIONS)}) and {len(SENTIMENTS)} sentiments
-({", ".join(SENTIMENTS)}). Any of the three signals may be missing.
-"""
+({", ".join(SENTIMENTS)}).
+""".strip()
 
 _USES: Final = """
 ## What it is for, and what not
@@ -94,34 +113,40 @@ act and differ in what they show.
 - Not for decisions about a person of any other kind, and not for finding out whether somebody lies.
 - Tell the people whose video is analysed, before it is: article 50(3) of the same act asks for it, and so does
   courtesy.
+"""
 
+_NOT_COMMERCIAL: Final = """
 For commercial use, train anew on data that you have the rights to: the terms below do not allow it for these weights.
+"""
+
+_COMMERCIAL: Final = """
+Whether commercial use is possible follows from the terms below. None of these corpora rules it out by its own terms,
+but the dialogue of a television series remains its owners'.
 """
 
 
 def _front_matter(recipe: Recipe) -> str:
     datasets = [source.hub_name for source in corpora_of(recipe) if source.hub_name]
-    start = start_weights_of(recipe)
+    starts = [source.hub_name for source in starts_of(recipe) if source.hub_name]
     lines = [
         "---",
         "license: other",
-        "license_name: research-and-other-non-commercial-use",
+        *(["license_name: research-and-other-non-commercial-use"] if is_non_commercial(recipe) else []),
         "language: en",
         "pipeline_tag: video-classification",
         "tags: [emotion-recognition, sentiment-analysis, multimodal, video, audio, text]",
         *(["datasets: [" + ", ".join(datasets) + "]"] if datasets else []),
-        *([f"base_model: {start.hub_name}"] if start and start.hub_name else []),
+        *(["base_model: [" + ", ".join(starts) + "]"] if starts else []),
         "---",
     ]
     return "\n".join(lines)
 
 
 def _sources(recipe: Recipe) -> str:
-    start = start_weights_of(recipe)
-    sources = corpora_of(recipe) + ([start] if start else [])
+    sources = [*corpora_of(recipe), *starts_of(recipe)]
     rows = [(source.title, source.what, source.terms) for source in sources]
-    table = _table(("source", "what it is", "terms"), rows)
-    return f"{table}\n\n{_TERMS_NOTE} The recipe is `{recipe.name}`, seed {recipe.seed}."
+    listed = table(("source", "what it is", "terms"), rows)
+    return f"{listed}\n\n{_TERMS_NOTE} The recipe is `{recipe.name}`, seed {recipe.seed}."
 
 
 _TERMS_NOTE: Final = """
@@ -130,107 +155,71 @@ one of them says research or non-commercial use, that is what these weights may 
 """.strip()
 
 
-def _figures(card: ModelCard) -> str:
-    rows = []
-    for modalities, task, report in _reports(card):
-        guess, interval = report["constant_guess"], report["interval_95"]
-        rows.append(
-            (
-                _spoken(modalities),
-                MEASURED_ON.get(modalities, "not stated"),
-                task,
-                f"{report['n']:,}",
-                _figure_with_guess(report["accuracy"], interval["accuracy"], guess["accuracy"]),
-                _figure_with_guess(report["weighted_f1"], interval["weighted_f1"], guess["weighted_f1"]),
-                f"{report['macro_f1']:.3f}",
-                f"{report['ece']:.3f}",
-            )
-        )
-    heading = ("read from", "measured on", "task", "n", "accuracy", "weighted F1", "macro F1", "calibration error")
-    return f"{_table(heading, rows)}\n\n{_FIGURES_NOTE}\n\n{_fusion_note(card)}"
+def _fusion(card: ModelCard) -> str:
+    mix = _MIX.format(rates=_rates(card.recipe.fusion.conflict)) + _junk(card.recipe.fusion)
+    if "fusion" not in card.metrics:
+        return f"{_NO_JOINT_DATA} Nor was it measured on made-up combinations.\n\n{mix}"
+    return f"{_NO_JOINT_DATA} {_MADE_UP}\n\n{mix}\n\n{fusion_tables(card.metrics['fusion'])}"
 
 
-_FIGURES_NOTE: Final = """
-In brackets: the bootstrap 95% interval, which takes examples as independent and so does not tell how figures would
-change with other speakers; then what a constant guess gets, which always names the most frequent class of the
-very examples it is measured on. Calibration error: expected calibration error over 15 bins.
+_NO_JOINT_DATA: Final = """
+**Fusion has not been measured on real video.** Each figure above is of one signal by itself, on a corpus that has only
+that one. How good the answer is where words, voice and face of one person come together, which is the usual case, is
+not known.
+""".strip()
+
+_MADE_UP: Final = """
+What follows was measured on made-up combinations of held-out examples: words, voices and faces of separate corpora,
+put together by their label. It shows whether the fusion weighs its witnesses sensibly. The figures depend on how the
+combinations were made up, and are no headline.
+""".strip()
+
+_MIX: Final = """
+How they are mixed was fixed beforehand. Each combination has one label, half of the time drawn as often as people
+talk that way in the dialogues, half of the time all emotions alike. Each signal is a random example of that label,
+but sometimes one of another emotion instead: {rates}. On top of that come the encoders' own errors. So signals
+contradict each other, as they do in life, where a smile goes with sad words and a flat voice with a joke.
 """.strip()
 
 
-def _fusion_note(card: ModelCard) -> str:
-    if any("+" in modalities for modalities in card.metrics):
-        return "Rows that name several signals were measured on data that carries them together."
+def _junk(settings: FusionSettings) -> str:
+    if not any(settings.junk.values()):
+        return ""
     return (
-        "**Fusion has not been measured.** Each figure is of one signal by itself, on a corpus that has only that one. "
-        "How good the answer is where words, voice and face come together, which is the usual case in a video, is not "
-        "known; that it is better than the best single signal is a hope."
+        "\n\nIn training, though not in these figures, a signal was at times nothing at all, such as noise, a wall or "
+        f"the wrong words: {_rates(settings.junk)}."
     )
 
 
-def _calibration(calibration: Calibration) -> str:
-    rows = []
-    for modalities, temperature in calibration.temperatures.items():
-        threshold = calibration.certain_above.get(modalities, NEVER_CERTAIN)
-        certain_from = "never" if threshold >= NEVER_CERTAIN else f"{threshold:.3f}"
-        rows.append((_spoken(modalities), f"{temperature:.3f}", certain_from))
-    table = _table(("read from", "temperature", "certain from"), rows)
-    return f"{table}\n\n{_CALIBRATION_NOTE}"
+def _rates(rates: Mapping[str, float]) -> str:
+    return ", ".join(f"{MODALITY_NAMES[m]} {rates[m]:.0%}" for m in MODALITIES if m in rates)
 
 
-_CALIBRATION_NOTE: Final = """
-Fitted on validation data, never on what is measured above. Logits are divided by the temperature. An answer counts as
-certain from that probability of its top emotion on at which at least 80% of the validation answers were right, by the
-lower end of their 95% Wilson interval; "never" where no probability was high enough for that.
+def _cost(cost: Mapping[str, Any] | None) -> str:
+    if cost is None:
+        return "Hours of training: not recorded."
+    return f"{cost['hours']:.1f} hours of training, on {cost['machine']}."
 
-Only the rows of a single signal rest on real examples. For several signals together the examples were put together
-from different corpora by their label, each signal showing another emotion as often as the recipe supposes that it errs
-in real video. Those temperatures and thresholds are as good as that supposition.
-""".strip()
+
+_DRAWINGS: Final = {
+    **{confusion_name(m): f"what is taken for what, {MODALITY_NAMES[m]}" for m in MODALITIES},
+    RELIABILITY: "confidence against the share of right answers",
+    COVERAGE: "what holding back unsure answers buys",
+}
+
+
+def _drawings(names: tuple[str, ...]) -> str:
+    # Links and no pictures: the card is also read where the drawings are not at hand, such as in the app.
+    links = [f"- [{_DRAWINGS[name].capitalize()}]({FIGURES_FOLDER}/{name})" for name in names]
+    return "## Drawings\n\n" + "\n".join(links) if links else ""
 
 
 _LIMITS: Final = """
-- **Not validated by sex, age, skin colour, accent or culture.** How much worse it is for some people than for others
-  is not known. Its corpora are English, mostly American, and partly acted; the labels are what annotators saw, and
-  annotators disagree.
+- **Not validated by sex, age, skin colour, accent or culture** beyond what is shown above. How much worse it is for
+  some people than for others is not known. Its corpora are English, mostly American, and partly acted; the labels are
+  what annotators saw, and annotators disagree.
 - Not tested on irony and sarcasm, nor on words in another language than English, whatever the recogniser understands.
 - Not measured on recordings unlike those it learned from. A real voice and a moving face in a video are such, so
   expect less than the figures above.
+- The face was measured on grey stills alone, not on moving or coloured pictures.
 """.strip()
-
-
-def _class_tables(card: ModelCard) -> Iterator[str]:
-    for modalities, task, report in _reports(card):
-        rows = [
-            (
-                label,
-                f"{figures['precision']:.3f}",
-                f"{figures['recall']:.3f}",
-                f"{figures['f1']:.3f}",
-                f"{figures['support']:,}",
-            )
-            for label, figures in report["per_class"].items()
-        ]
-        title = f"{_spoken(modalities).capitalize()}, {task}"
-        yield f"### {title}\n\n{_table(('class', 'precision', 'recall', 'F1', 'examples'), rows)}"
-
-
-def _reports(card: ModelCard) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """(modalities, "emotion" or "sentiment", report) for all that was measured."""
-    for modalities, tasks in card.metrics.items():
-        for task in ("emotion", "sentiment"):
-            if task in tasks:
-                yield modalities, task, tasks[task]
-
-
-def _spoken(modalities: str) -> str:
-    return ", ".join(MODALITY_NAMES[modality] for modality in modalities.split("+"))
-
-
-def _figure_with_guess(figure: float, interval: Sequence[float], guess: float) -> str:
-    low, high = interval
-    return f"**{figure:.3f}** ({low:.3f} to {high:.3f}; constant guess {guess:.3f})"
-
-
-def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heading, ["---"] * len(heading), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
