@@ -27,7 +27,7 @@ from tokenizers import Tokenizer
 
 from sentiment.clip_datatypes import ClipSettings
 from sentiment.clips import ClipPreprocessor, SpeechEncoder
-from sentiment.datatypes import ModalitySubset
+from sentiment.datatypes import Affect, ModalitySubset
 from sentiment.errors import CheckpointError, SettingsError
 from sentiment.labels import EMOTIONS, MODALITIES, SENTIMENTS
 from sentiment.model import FusionNetwork, NetworkSettings
@@ -50,6 +50,11 @@ class Calibration:
     """What the logits of each subset are divided by; 1 where a subset is not listed."""
     certain_above: Mapping[str, float] = field(default_factory=dict)
     """From which probability of the top emotion on an answer is certain; never, where a subset is not listed."""
+
+    def calls_certain(self, affect: Affect, subset: ModalitySubset) -> bool:
+        """Whether an answer from that subset is certain: likely enough, and of one mind."""
+        threshold = self.certain_above.get(subset_key(subset), float("inf"))
+        return not affect.is_mixed and affect.confidence >= threshold
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,10 +90,12 @@ def save_checkpoint(
     calibration: Calibration,
     metrics: Mapping[str, Any],
     training: Mapping[str, Any],
+    cost: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes all files but the model card. The manifest comes last, so a folder with one is whole.
 
-    `training` says how the checkpoint was made (its recipe); it is kept and not read again.
+    `training` says how the checkpoint was made (its recipe), `cost` the core hours it took and where; both are
+    for its model card.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST).unlink(missing_ok=True)
@@ -105,6 +112,7 @@ def save_checkpoint(
         "calibration": asdict(calibration),
         "metrics": metrics,
         "training": training,
+        "cost": cost,
         "sha256": {file: _sha256(folder / file) for file in files},
     }
     _write_manifest(folder, manifest)

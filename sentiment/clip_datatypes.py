@@ -89,7 +89,7 @@ class ClipInputs:
     log_mel: torch.Tensor | None = None
     """(n_mels, mel_frames) float32, normalised; mel_frames follows the length of the sound."""
     speech_states: torch.Tensor | None = None
-    """(state_size, mel_frames // 2) float32: what Whisper's encoder makes of the same sound."""
+    """(state_size, num_states) float32: what Whisper's encoder makes of the same sound."""
     token_ids: torch.Tensor | None = None
     """(num_tokens,) int64: [CLS] utterance [SEP], and context [SEP] where there is some."""
     token_type_ids: torch.Tensor | None = None
@@ -135,9 +135,9 @@ class ClipBatch:
     mel_lengths: torch.Tensor | None = None
     """(B,) int64: how many spectrogram frames are sound and not padding."""
     speech_states: torch.Tensor | None = None
-    """(B, state_size, max_steps) float32."""
+    """(B, state_size, max_states) float32."""
     speech_lengths: torch.Tensor | None = None
-    """(B,) int64: how many steps are sound and not padding."""
+    """(B,) int64: how many states are not padding."""
     token_ids: torch.Tensor | None = None
     """(B, max_tokens) int64."""
     token_type_ids: torch.Tensor | None = None

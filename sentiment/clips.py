@@ -125,7 +125,7 @@ class SpeechEncoder(Protocol):
     """A frozen network that has learned from much more speech than there is with feelings written beside it."""
 
     def encode(self, log_mel: np.ndarray) -> np.ndarray:
-        """(state_size, mel_frames // 2) float32 from log10 mel power (n_mels, mel_frames) float32, at most 0."""
+        """(state_size, num_states) float32 from log10 mel power (n_mels, mel_frames) float32, at most 0."""
         ...
 
 

@@ -67,12 +67,11 @@ def _to_prediction(
     features: torch.Tensor,
 ) -> SegmentPrediction:
     affect = evidence.get(clip.present)
-    threshold = checkpoint.calibration.certain_above.get(subset_key(clip.present), float("inf"))
     return SegmentPrediction(
         segment=segment,
         affect=affect,
         evidence=evidence,
-        certain=affect is not None and not affect.is_mixed and affect.confidence >= threshold,
+        certain=affect is not None and checkpoint.calibration.calls_certain(affect, clip.present),
         face=face,
         features=features.float().cpu().numpy(),
         presence=("text" in clip.present, "audio" in clip.present, "video" in clip.present),

@@ -62,9 +62,9 @@ LOUDEST_SPEECH_LOG10: Final = 2.0
 """Where the loudest point of speech recorded at a usual level lies in Whisper's scale. The encoder is always given
 that, whatever the microphone's gain."""
 
-MIN_ENCODED_FRAMES: Final = 400
-"""Shorter sound is padded with silence to 4 s: Whisper has learned from half a minute at a time, and reads
-feeling worse from a snippet that ends at once."""
+SILENCE_AROUND_FRAMES: Final = 100
+"""A second of silence on either side of what is encoded. The encoder has learned from half a minute at a time and
+gathers in silent places what it knows of the whole; without them it tells feelings apart less well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +135,17 @@ class Transcriber:
         """What Whisper's encoder makes of a stretch of sound as it is, without recognising anything.
 
         `log_mel` (80, mel_frames) float32 is log10 mel power below its loudest point, in Whisper's own mel
-        settings. Returns (state_size, mel_frames // 2) float32, at least one step; 50 steps a second.
+        settings. Returns (state_size, num_states) float32, 50 states a second: those of the sound with a second
+        of silence on either side.
         """
         import ctranslate2
 
-        loudest_below = np.maximum(log_mel, -WHISPER_DYNAMIC_RANGE_LOG10) + LOUDEST_SPEECH_LOG10
-        scaled = (loudest_below + 4) / 4  # as in openai/whisper, audio.py
-        num_frames = max(MIN_ENCODED_FRAMES, scaled.shape[1] + scaled.shape[1] % 2)
-        padded = np.full((1, scaled.shape[0], num_frames), scaled.min(), np.float32)
-        padded[0, :, : scaled.shape[1]] = scaled
-        states = self._whisper.model.encode(ctranslate2.StorageView.from_array(padded), to_cpu=True)
-        num_steps = max(1, log_mel.shape[1] // 2)
-        return np.ascontiguousarray(np.asarray(states, dtype=np.float32)[0, :num_steps].T)
+        power = np.maximum(log_mel, -WHISPER_DYNAMIC_RANGE_LOG10) + LOUDEST_SPEECH_LOG10
+        after = SILENCE_AROUND_FRAMES + log_mel.shape[1] % 2  # one state stands for two spectrogram frames
+        surrounded = np.pad(power, ((0, 0), (SILENCE_AROUND_FRAMES, after)), constant_values=power.min())
+        scaled = np.ascontiguousarray((surrounded + 4) / 4, dtype=np.float32)  # as in openai/whisper, audio.py
+        states = self._whisper.model.encode(ctranslate2.StorageView.from_array(scaled[None]), to_cpu=True)
+        return np.ascontiguousarray(np.asarray(states, dtype=np.float32)[0].T)
 
     def _check_language(self, language: str | None) -> str | None:
         if language is None:

@@ -104,8 +104,9 @@ def test_a_phase_ends_at_its_best_epoch(tmp_path: Path) -> None:
     )
     model = EncoderWithHead("text", network.encoders["text"])
     phase = PhaseSettings(corpora=("meld",), epochs=20, batch_size=7, learning_rate=5e-3)
-    best = run_phase(model, dataset, dataset, phase, class_weights(dataset.emotion, 0.25), seed=1, log_name="words")
-    assert best.accuracy > 0.8
+    weights = class_weights(dataset.emotion, 0.25)
+    result = run_phase(model, dataset, dataset, phase, weights, seed=1, log_name="words")
+    assert result.best.accuracy > 0.8 and result.cpu_seconds > 0
     predicted = pair_logits_of(model, dataset)
     assert predicted.shape == (14, 8)
 

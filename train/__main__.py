@@ -1,4 +1,4 @@
-"""The command line of training: python -m train fit | evaluate | card."""
+"""The command line of training: python -m train fit | evaluate | crossvalidate | probe | card."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from sentiment.errors import SentimentError, SettingsError
+from train import probes
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,6 +45,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     evaluate.set_defaults(run=_evaluate)
 
+    crossvalidate = commands.add_parser("crossvalidate", help="judge the voice by actors left out in turn, as JSON")
+    crossvalidate.add_argument("--recipe", default="starter", help="a name in train/recipes, or a TOML file")
+    crossvalidate.add_argument("--data", type=Path, required=True, help="folder that holds RAVDESS, zipped or unpacked")
+    crossvalidate.add_argument("--seeds", type=int, nargs="+", default=[1], help="one run over all folds for each")
+    crossvalidate.add_argument("--checkpoint", type=Path, help="also put the figures into this checkpoint")
+    crossvalidate.set_defaults(run=_crossvalidate)
+
+    probes.add_command(commands)
+
     card = commands.add_parser("card", help="write a checkpoint's MODEL_CARD.md anew from its figures")
     card.add_argument("--checkpoint", type=Path, required=True, help="folder of the checkpoint")
     card.set_defaults(run=_card)
@@ -75,6 +85,18 @@ def _evaluate(options: argparse.Namespace) -> None:
     if options.store:
         update_metrics(options.checkpoint, {**read_manifest(options.checkpoint)["metrics"], **figures})
         write_model_card(options.checkpoint)
+
+
+def _crossvalidate(options: argparse.Namespace) -> None:
+    from sentiment.checkpoint import read_manifest, update_metrics
+    from train.crossvalidate import cross_validate
+    from train.settings import load_recipe
+
+    figures = cross_validate(load_recipe(options.recipe), options.data, options.seeds)
+    print(json.dumps(figures))
+    if options.checkpoint is not None:
+        metrics = read_manifest(options.checkpoint)["metrics"]
+        update_metrics(options.checkpoint, {**metrics, "cross_validation": figures})
 
 
 def _card(options: argparse.Namespace) -> None:

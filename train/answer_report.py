@@ -13,12 +13,6 @@ from sentiment.labels import EMOTIONS, SENTIMENTS
 from train.metrics import certain_report, classification_report, coverage_curve
 
 
-def is_certain(affect: Affect, calibration: Calibration, subset: ModalitySubset) -> bool:
-    """Whether an answer from that subset counts as certain: the rule of `sentiment.prediction`."""
-    threshold = calibration.certain_above.get(subset_key(subset), float("inf"))
-    return not affect.is_mixed and affect.confidence >= threshold
-
-
 def emotion_report(
     true: Sequence[str], answers: Sequence[Affect], calibration: Calibration, subset: ModalitySubset
 ) -> dict[str, Any]:
@@ -32,7 +26,7 @@ def emotion_report(
     """
     correct = np.array([answer.top_emotion == emotion for answer, emotion in zip(answers, true, strict=True)])
     confidence = np.array([answer.confidence for answer in answers])
-    certain = np.array([is_certain(answer, calibration, subset) for answer in answers])
+    certain = np.array([calibration.calls_certain(answer, subset) for answer in answers])
     decided = np.array([not answer.is_mixed for answer in answers])
     threshold = calibration.certain_above.get(subset_key(subset))
     return {

@@ -85,8 +85,8 @@ def fit_encoder(
         logger.info("%s, phase %d: %d examples, %d for selection", modality, number, len(training), len(selection))
         weights = class_weights(training.emotion, settings.class_weight_power)
         files = RunFiles(run / f"{modality}-{number}.state.pt", run / "curves" / f"{modality}-{number}", key)
-        run_phase(model, training, selection, phase, weights, recipe.seed + number, modality, files)
-        _save(model, file, key)
+        result = run_phase(model, training, selection, phase, weights, recipe.seed + number, modality, files)
+        _save(model, file, key, result.cpu_seconds)
         files.state.unlink(missing_ok=True)
     if isinstance(model.encoder, StillEncoder):
         inflate(model.encoder, network.encoders["video"])
@@ -152,8 +152,19 @@ def _stored_key(file: Path) -> str | None:
         return (stored.metadata() or {}).get("phase_key")
 
 
-def _save(model: EncoderWithHead, file: Path, key: str) -> None:
+def cpu_hours(recipe: Recipe, run: Path) -> float:
+    """For how long the processor's cores worked together on the encoders of a finished run."""
+    seconds = 0.0
+    for modality, settings in recipe.encoders.items():
+        for number in range(len(settings.phases)):
+            with safe_open(run / f"{modality}-{number}.safetensors", framework="pt") as stored:
+                seconds += float(stored.metadata()["cpu_seconds"])
+    return seconds / 3600
+
+
+def _save(model: EncoderWithHead, file: Path, key: str, cpu_seconds: float) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_suffix(".partial")
-    save_file({n: t.contiguous() for n, t in model.state_dict().items()}, partial, metadata={"phase_key": key})
+    metadata = {"phase_key": key, "cpu_seconds": str(round(cpu_seconds))}
+    save_file({n: t.contiguous() for n, t in model.state_dict().items()}, partial, metadata)
     partial.replace(file)

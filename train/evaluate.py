@@ -18,7 +18,7 @@ from train.corpora import Example, Split, fer2013, meld, ravdess
 from train.corpora.catalog import CORPORA
 from train.dataset import ExampleDataset
 from train.errors import DataError
-from train.fusion import FeatureBank
+from train.fusion import FeatureBank, conflict_to_add
 from train.fusion_report import fusion_report
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,8 @@ def evaluate(checkpoint: Checkpoint, data: Path, split: Split = "test") -> dict[
     mix = read_manifest(checkpoint.folder)["training"].get("fusion")
     if mix is not None and len(banks) == len(HELD_OUT):
         logger.info("evaluate: fusion on made-up combinations")
-        figures["fusion"] = fusion_report(checkpoint, banks, mix["conflict"])
+        conflict = conflict_to_add(checkpoint.network.fusion, banks, mix["conflict"])
+        figures["fusion"] = fusion_report(checkpoint, banks, conflict)
     return figures
 
 

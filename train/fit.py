@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +17,7 @@ from sentiment.model import FusionNetwork, NetworkSettings
 from train.corpora import Split
 from train.corpora.catalog import load_corpora
 from train.dataset import ExampleDataset, measure_mel
-from train.encoders import bert_settings, fit_encoder, start_folder
+from train.encoders import bert_settings, cpu_hours, fit_encoder, start_folder
 from train.evaluate import evaluate
 from train.fusion import FeatureBank, calibrate, fit_fusion, make_bank, make_junk_bank
 from train.model_card import render_model_card
@@ -34,7 +35,8 @@ def fit(recipe: Recipe, data: Path, run: Path, checkpoint_folder: Path) -> None:
     fit_fusion(network.fusion, banks, junk_banks, recipe.fusion, recipe.seed)
     selection, _ = _make_banks("selection", encoders, preprocessor, recipe, data)
     calibration = calibrate(network.fusion, selection, recipe.fusion.conflict, recipe.seed)
-    save_checkpoint(checkpoint_folder, recipe.name, network, preprocessor, calibration, {}, asdict(recipe))
+    cost = {"hours": round(cpu_hours(recipe, run), 2), "machine": f"a machine with {os.cpu_count()} cores"}
+    save_checkpoint(checkpoint_folder, recipe.name, network, preprocessor, calibration, {}, asdict(recipe), cost)
     update_metrics(checkpoint_folder, evaluate(load_checkpoint(checkpoint_folder), data))
     write_model_card(checkpoint_folder)
 

@@ -220,9 +220,7 @@ def calibrate(
     signals that the encoders have not learned from err by themselves, only as many conflicts are added
     as it takes for each to be wrong as often as the recipe expects.
     """
-    errors = {m: _error(fusion, whole_bank(bank, m)) for m, bank in banks.items()}
-    added = {m: max(0.0, (expected_error[m] - e) / (1 - e)) for m, e in errors.items()}
-    mixer = Mixer(banks, added, seed)
+    mixer = Mixer(banks, conflict_to_add(fusion, banks, expected_error), seed)
     temperatures, certain_above = {}, {}
     for subset in (subset for subset in SUBSETS if set(subset) <= set(banks)):
         mix = whole_bank(banks[subset[0]], subset[0]) if len(subset) == 1 else mixer.joint(subset, 4000)
@@ -244,6 +242,15 @@ def whole_bank(bank: FeatureBank, modality: str) -> Mix:
     return Mix(features, _presence((modality,), len(bank.emotion)), bank.emotion, bank.sentiment)
 
 
+def conflict_to_add(
+    fusion: Fusion, banks: Mapping[str, FeatureBank], expected_error: Mapping[str, float]
+) -> dict[str, float]:
+    """How often signals that encoders have not learned from must conflict besides, to be as wrong as is expected."""
+    errors = {m: _error(fusion, whole_bank(bank, m)) for m, bank in banks.items()}
+    return {m: max(0.0, (expected_error.get(m, 0.0) - e) / (1 - e)) for m, e in errors.items()}
+
+
+@torch.inference_mode()
 def _error(fusion: Fusion, mix: Mix) -> float:
     emotion, _ = log_marginals(fusion(mix.features, mix.presence))
     return (emotion.argmax(dim=1) != mix.emotion).float().mean().item()

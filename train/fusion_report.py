@@ -16,7 +16,7 @@ from sentiment.checkpoint import Checkpoint, subset_key
 from sentiment.datatypes import Affect, ModalitySubset
 from sentiment.labels import EMOTIONS, MODALITIES
 from sentiment.prediction import ask_fusion
-from train.answer_report import emotion_report, is_certain
+from train.answer_report import emotion_report
 from train.fusion import JOINT_SUBSETS, FeatureBank, Mix, Mixer
 
 COMBINATIONS: Final = 4000
@@ -106,7 +106,7 @@ def _doubt(checkpoint: Checkpoint, subset: ModalitySubset, banks: Mapping[str, F
     def sureness(conflicting: str | None) -> dict[str, float]:
         mixer = Mixer(banks, {m: float(m == conflicting) for m in banks}, SEED)
         found = _ask(checkpoint, subset, mixer.joint(subset, COMBINATIONS))
-        certain = [is_certain(answer, checkpoint.calibration, subset) for answer in found]
+        certain = [checkpoint.calibration.calls_certain(answer, subset) for answer in found]
         confidence = np.mean([answer.confidence for answer in found])
         return {"mean_confidence": _rounded(confidence), "coverage": _rounded(np.mean(certain))}
 

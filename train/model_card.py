@@ -177,8 +177,8 @@ combinations were made up, and are no headline.
 _MIX: Final = """
 How they are mixed was fixed beforehand. Each combination has one label, half of the time drawn as often as people
 talk that way in the dialogues, half of the time all emotions alike. Each signal is a random example of that label,
-but sometimes one of another emotion instead: {rates}. On top of that come the encoders' own errors. So signals
-contradict each other, as they do in life, where a smile goes with sad words and a flat voice with a joke.
+but sometimes one of another emotion instead, or one that its encoder errs on: {rates}. So signals contradict each
+other, as they do in life, where a smile goes with sad words and a flat voice with a joke.
 """.strip()
 
 
@@ -198,7 +198,7 @@ def _rates(rates: Mapping[str, float]) -> str:
 def _cost(cost: Mapping[str, Any] | None) -> str:
     if cost is None:
         return "Hours of training: not recorded."
-    return f"{cost['hours']:.1f} hours of training, on {cost['machine']}."
+    return f"{cost['hours']:.1f} hours of processor cores for the encoders, on {cost['machine']}."
 
 
 _DRAWINGS: Final = {

@@ -37,6 +37,15 @@ class RunFiles:
     """Stands for everything that decides how the phase comes out: a state with another key is not taken up."""
 
 
+@dataclass(frozen=True, slots=True)
+class PhaseResult:
+    """How a phase came out."""
+
+    best: Score
+    cpu_seconds: float
+    """Time that the processor's cores worked on it together, over all interruptions."""
+
+
 def run_phase(
     model: EncoderWithHead,
     training: ExampleDataset,
@@ -46,7 +55,7 @@ def run_phase(
     seed: int,
     log_name: str,
     files: RunFiles | None = None,
-) -> Score:
+) -> PhaseResult:
     """Trains the model in place and leaves it at its best epoch by weighted F1 on selection data.
 
     With `files`, a phase that was interrupted goes on after its last whole epoch, and ends up with the same
@@ -70,7 +79,7 @@ def run_phase(
             elapsed, elapsed / (run.epoch - first_epoch) * (phase.epochs - run.epoch),
         )  # fmt: skip
     model.load_state_dict(run.best_state)
-    return run.best
+    return PhaseResult(run.best, run.cpu_seconds)
 
 
 def run_to_the_end(
@@ -107,6 +116,7 @@ class _PhaseRun:
         )
         self._average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(phase.average_decay), use_buffers=True)
         self.epoch = 0
+        self.cpu_seconds = 0.0
         self.epochs_since_best = 0
         self.best = Score(-1, -1)
         self.best_state = copy.deepcopy(model.state_dict())
@@ -122,6 +132,7 @@ class _PhaseRun:
 
     def train_one_epoch(self) -> float:
         """Takes the steps of the next epoch; gives their mean loss."""
+        started_cpu_seconds = time.process_time()
         epoch_seed = self._seed * 1000 + self.epoch
         order = _shuffle(self._training, self._per_epoch, self._phase.batch_size, epoch_seed)
         size = _frame_size_px(self._phase, self.epoch)
@@ -133,6 +144,7 @@ class _PhaseRun:
             if self._phase.average_decay:
                 self._average.update_parameters(self._model)
         self.epoch += 1
+        self.cpu_seconds += time.process_time() - started_cpu_seconds
         return float(np.mean(losses))
 
     def judge(self, selection: ExampleDataset) -> Score:
@@ -147,10 +159,12 @@ class _PhaseRun:
         """Writes everything that the next epoch depends on; a file is there whole or not at all."""
         files.state.parent.mkdir(parents=True, exist_ok=True)
         partial = files.state.with_suffix(".partial")
-        counts = {"epoch": self.epoch, "epochs_since_best": self.epochs_since_best, "best": asdict(self.best)}
+        progress = {
+            **{"epoch": self.epoch, "epochs_since_best": self.epochs_since_best, "cpu_seconds": self.cpu_seconds},
+            **{"best": asdict(self.best), "best_state": self.best_state},
+        }
         parts = {name: part.state_dict() for name, part in self._parts().items()}
-        randomness = torch.get_rng_state()
-        torch.save({"key": files.key, **counts, "best_state": self.best_state, "random": randomness, **parts}, partial)
+        torch.save({"key": files.key, "random": torch.get_rng_state(), **progress, **parts}, partial)
         partial.replace(files.state)
 
     def take_up(self, files: RunFiles) -> None:
@@ -161,6 +175,7 @@ class _PhaseRun:
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
         self.epoch, self.epochs_since_best = state["epoch"], state["epochs_since_best"]
+        self.cpu_seconds = state["cpu_seconds"]
         self.best, self.best_state = Score(**state["best"]), state["best_state"]
         torch.set_rng_state(state["random"])
         logger.info("goes on after epoch %d, from %s", self.epoch, files.state)

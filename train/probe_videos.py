@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from sentiment.checkpoint import Checkpoint, subset_key
-from sentiment.datatypes import Affect, ModalitySubset, SegmentPrediction
+from sentiment.checkpoint import Checkpoint
+from sentiment.datatypes import Affect, SegmentPrediction
 from sentiment.labels import MODALITIES
 from sentiment.pipeline import LoadedModels, analyze_video
 from train.probe_media import NEUTRAL_SENTENCES, SAMPLE_RATE_HZ, VOICES, find_neutral_faces, say, write_reading
@@ -73,7 +73,7 @@ def probe_example(models: LoadedModels) -> list[dict[str, Any]]:
 def describe(checkpoint: Checkpoint, prediction: SegmentPrediction) -> dict[str, Any]:
     """A segment with its answers from each modality alone and from all together ("fused"); None where absent."""
     answers = {
-        modality: _answer(affect, _is_certain(checkpoint, (modality,), affect))
+        modality: _answer(affect, checkpoint.calibration.calls_certain(affect, (modality,)))
         for modality in MODALITIES
         if (affect := prediction.alone(modality)) is not None
     }
@@ -87,12 +87,6 @@ def describe(checkpoint: Checkpoint, prediction: SegmentPrediction) -> dict[str,
         "text": segment.text,
         "answers": {source: answers.get(source) for source in (*MODALITIES, "fused")},
     }
-
-
-def _is_certain(checkpoint: Checkpoint, subset: ModalitySubset, affect: Affect) -> bool:
-    """The rule of `sentiment.prediction`, for an answer that is not the one shown."""
-    threshold = checkpoint.calibration.certain_above.get(subset_key(subset), float("inf"))
-    return not affect.is_mixed and affect.confidence >= threshold
 
 
 def _answer(affect: Affect, certain: bool) -> dict[str, Any]:
