@@ -16,7 +16,7 @@ from sentiment.checkpoint import MANIFEST, Calibration, load_checkpoint, read_ma
 from sentiment.datatypes import Affect
 from sentiment.labels import EMOTIONS, MODALITIES
 from train.__main__ import main
-from train.answer_report import emotion_report, is_certain
+from train.answer_report import emotion_report
 from train.corpora import Example
 from train.evaluate import _part, _report
 from train.fusion import FeatureBank
@@ -39,8 +39,8 @@ def test_certain_is_what_reaches_the_threshold_and_is_not_mixed():
     calibration = Calibration({}, {"text": 0.6})
     sure, unsure = affect("joy", 0.6, "positive"), affect("joy", 0.59, "positive")
     mixed = affect("joy", 0.9, "negative")
-    assert [is_certain(a, calibration, ("text",)) for a in (sure, unsure, mixed)] == [True, False, False]
-    assert not is_certain(sure, calibration, ("audio",))
+    assert [calibration.calls_certain(a, ("text",)) for a in (sure, unsure, mixed)] == [True, False, False]
+    assert not calibration.calls_certain(sure, ("audio",))
     report = emotion_report(["joy", "joy", "anger"], [sure, unsure, mixed], calibration, ("text",))
     assert report["certain"]["n"] == 1 and report["certain"]["accuracy"] == 1 and report["certain"]["threshold"] == 0.6
     assert report["coverage_curve"][0][1] == pytest.approx(2 / 3, abs=1e-5)

@@ -157,7 +157,7 @@ def test_what_was_measured_besides_is_shown_where_it_was(card):
 def test_cost_is_said_or_said_to_be_unknown(card):
     assert "Hours of training: not recorded." in render(card)
     known = dataclasses.replace(card, cost={"hours": 3.25, "machine": "two CPU cores"})
-    assert "3.2 hours of training, on two CPU cores." in render(known)
+    assert "3.2 hours of processor cores for the encoders, on two CPU cores." in render(known)
 
 
 def test_a_recipe_of_words_alone_does_not_forbid_commercial_use(card):

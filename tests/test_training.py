@@ -390,7 +390,7 @@ def test_fit_makes_a_checkpoint_that_loads_and_goes_on_where_it_stopped(
     assert checkpoint.name == "tiny"
     assert checkpoint.clip_settings.mel_std != 1.0
     assert set(checkpoint.calibration.temperatures) >= {"text", "audio", "video", "text+audio+video"}
-    assert set(checkpoint.metrics) == {"text", "audio", "video"}
+    assert set(checkpoint.metrics) == {"text", "audio", "video", "fusion"}
     assert (checkpoint.folder / "MODEL_CARD.md").read_text().startswith("---")
     caplog.clear()
     assert main([*command, "--out", str(tmp_path / "again")]) == 0
@@ -398,3 +398,17 @@ def test_fit_makes_a_checkpoint_that_loads_and_goes_on_where_it_stopped(
     again = load_checkpoint(tmp_path / "again")
     for name, tensor in checkpoint.network.state_dict().items():
         assert torch.equal(tensor, again.network.state_dict()[name]), name
+
+
+def test_words_alone_make_a_checkpoint_that_takes_the_rest_as_absent(tmp_path: Path) -> None:
+    data = write_corpora(tmp_path / "data")
+    recipe = tmp_path / "words.toml"
+    text = RECIPE.format(start=write_start(tmp_path / "bert")).replace("[clip]", '[clip]\nmodalities = ["text"]')
+    without_others = text[: text.index("[audio]")] + text[text.index("[fusion]") :]
+    recipe.write_text(without_others)
+    command = ["fit", "--recipe", str(recipe), "--data", str(data), "--run", str(tmp_path / "run")]
+    assert main(command) == 0
+    checkpoint = load_checkpoint(tmp_path / "run" / "checkpoint")
+    assert set(checkpoint.metrics) == set(checkpoint.calibration.temperatures) == {"text"}
+    clip = checkpoint.preprocessor.make("we won the cup", (), load_audio(write_tone(tmp_path / "a.wav", 300), 16_000))
+    assert clip.present == ("text",)
