@@ -69,7 +69,7 @@ def load_image(source: Path | bytes) -> np.ndarray:
 class ExampleDataset:
     """Examples of one modality, decoded once and kept in memory, augmented anew each time."""
 
-    def __init__(self, examples: Sequence[Example], preprocessor: ClipPreprocessor, sound_variants: int = 8) -> None:
+    def __init__(self, examples: Sequence[Example], preprocessor: ClipPreprocessor, sound_variants: int = 5) -> None:
         """Sound is roughened in `sound_variants` ways, which epochs take in turn: each has to be heard only once."""
         self.examples = list(examples)
         self.preprocessor = preprocessor

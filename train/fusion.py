@@ -28,7 +28,7 @@ from train.calibration import certainty_threshold, fit_temperature
 from train.dataset import UNKNOWN, ExampleDataset
 from train.errors import DataError
 from train.junk import junk_clips
-from train.loop import class_weights, pair_loss
+from train.loop import by_length, class_weights, pair_loss
 from train.settings import FusionSettings
 
 logger = logging.getLogger(__name__)
@@ -74,7 +74,8 @@ def make_bank(
 ) -> FeatureBank:
     """Features that an encoder gives of at most `limit` random examples; for `frame_count` see `ExampleDataset`."""
     encoder.eval()
-    order = np.random.default_rng(seed).permutation(len(dataset))[:limit].tolist()
+    chosen = np.random.default_rng(seed).permutation(len(dataset))[:limit].tolist()
+    order = by_length(dataset, chosen, seed if augmented else None)
     features, rows = [], torch.tensor(order)
     for batch in dataset.batches(64, order, seed if augmented else None, frame_count):
         with torch.autocast("cpu", torch.bfloat16):
