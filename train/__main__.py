@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
 
     card = commands.add_parser("card", help="write a checkpoint's MODEL_CARD.md anew from its figures")
     card.add_argument("--checkpoint", type=Path, required=True, help="folder of the checkpoint")
+    card.add_argument("--figures", type=Path, metavar="DIR", help="also draw its figures, as SVG, into this folder")
     card.set_defaults(run=_card)
     return parser
 
@@ -100,8 +101,13 @@ def _crossvalidate(options: argparse.Namespace) -> None:
 
 
 def _card(options: argparse.Namespace) -> None:
+    from sentiment.checkpoint import read_manifest
     from train.fit import write_model_card
 
+    if options.figures is not None:
+        from train.plots import draw_figures
+
+        draw_figures(read_manifest(options.checkpoint)["metrics"], options.figures)
     write_model_card(options.checkpoint)
 
 
