@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import math
 import shutil
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 from skimage import data
@@ -24,13 +21,12 @@ from skimage import data
 ASSETS = Path(__file__).resolve().parent
 sys.path.insert(0, str(ASSETS.parent))
 
-from sentiment.media import read_audio, write_playable_copy  # noqa: E402 (found only now)
+from sentiment.media import write_playable_copy  # noqa: E402 (found only now)
+from train.probe_media import Voice, speak, write_video  # noqa: E402
 
 WIDTH, HEIGHT, FRAME_RATE = 640, 360, 25
 SAMPLE_RATE_HZ = 48_000
 PAUSE_SECONDS = 0.8
-SPEECH_LEVEL = 0.08
-"""Root mean square of a line, so that all voices are equally loud."""
 
 
 @dataclass(frozen=True)
@@ -67,23 +63,23 @@ def main() -> None:
     if shutil.which("espeak-ng") is None:
         sys.exit("make_example: espeak-ng is not installed")
     with tempfile.TemporaryDirectory() as folder:
-        sound = np.concatenate([sound_of(part, Path(folder)) for part in SCRIPT])
+        sound = np.concatenate([sound_of(part) for part in SCRIPT])
+        # Picture and sound as they are; `write_playable_copy` encodes them.
         lossless = Path(folder) / "lossless.mkv"
-        write_lossless(lossless, sound)
+        portrait = data.astronaut()
+        write_video(
+            lossless, sound, SAMPLE_RATE_HZ, FRAME_RATE, lambda s: picture_at(portrait, s), ("ffv1", "pcm_s16le")
+        )
         write_playable_copy(lossless, ASSETS / "example.mp4")
     size_bytes = (ASSETS / "example.mp4").stat().st_size
     print(f"example.mp4: {len(sound) / SAMPLE_RATE_HZ:.1f} s, {size_bytes / 1e6:.2f} MB", file=sys.stderr)
 
 
-def sound_of(part: Line | Silence, folder: Path) -> np.ndarray:
+def sound_of(part: Line | Silence) -> np.ndarray:
     """(num_samples,) int16 at SAMPLE_RATE_HZ, ending in a pause where it is a line."""
     if isinstance(part, Silence):
         return np.zeros(round(part.seconds * SAMPLE_RATE_HZ), dtype=np.int16)
-    wav = folder / "line.wav"
-    how = ["-v", part.voice, "-s", str(part.words_per_minute), "-p", str(part.pitch)]
-    subprocess.run(["espeak-ng", *how, "-w", str(wav), part.text], check=True)
-    speech = read_audio(wav, SAMPLE_RATE_HZ).samples
-    speech = np.clip(speech * (SPEECH_LEVEL / np.sqrt(np.mean(speech**2))), -1.0, 1.0)
+    speech = speak(part.text, Voice(part.voice, part.words_per_minute, part.pitch), SAMPLE_RATE_HZ)
     pause = np.zeros(round(PAUSE_SECONDS * SAMPLE_RATE_HZ), dtype=np.float32)
     return np.round(np.concatenate([speech, pause]) * 32767).astype(np.int16)
 
@@ -96,26 +92,6 @@ def picture_at(portrait: np.ndarray, seconds: float) -> np.ndarray:
     shift_x, shift_y = WIDTH / 2 - zoom * centre_x, HEIGHT / 2 - zoom * centre_y
     matrix = np.array([[zoom, 0.0, shift_x], [0.0, zoom, shift_y]])
     return cv2.warpAffine(portrait, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
-
-
-def write_lossless(path: Path, sound: np.ndarray) -> None:
-    """Picture and sound as they are, for `write_playable_copy` to encode."""
-    portrait = data.astronaut()
-    with av.open(str(path), "w") as container:
-        video = container.add_stream("ffv1", rate=FRAME_RATE)
-        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        audio = container.add_stream("pcm_s16le", rate=SAMPLE_RATE_HZ, layout="mono")
-        samples_per_frame = SAMPLE_RATE_HZ // FRAME_RATE
-        for number in range(math.ceil(len(sound) / samples_per_frame)):
-            picture = av.VideoFrame.from_ndarray(picture_at(portrait, number / FRAME_RATE), format="rgb24")
-            picture.pts, picture.time_base = number, Fraction(1, FRAME_RATE)
-            container.mux(video.encode(picture))
-            block = sound[number * samples_per_frame :][:samples_per_frame]
-            heard = av.AudioFrame.from_ndarray(block[None], format="s16", layout="mono")
-            heard.sample_rate, heard.time_base = SAMPLE_RATE_HZ, Fraction(1, SAMPLE_RATE_HZ)
-            heard.pts = number * samples_per_frame
-            container.mux(audio.encode(heard))
-        container.mux([*video.encode(None), *audio.encode(None)])
 
 
 if __name__ == "__main__":

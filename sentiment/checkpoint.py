@@ -119,8 +119,9 @@ def save_checkpoint(
 
 
 def update_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
-    """Puts other metrics into a checkpoint; its weights and settings stay as they are."""
-    _write_manifest(folder, {**read_manifest(folder), "metrics": metrics})
+    """Puts metrics into a checkpoint, in place of those of the same names; everything else stays as it is."""
+    manifest = read_manifest(folder)
+    _write_manifest(folder, {**manifest, "metrics": {**manifest["metrics"], **metrics}})
 
 
 def load_checkpoint(

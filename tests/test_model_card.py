@@ -9,8 +9,9 @@ import json
 import numpy as np
 import pytest
 import yaml
+from small_parts import save_random_checkpoint
 
-from sentiment.checkpoint import Calibration
+from sentiment.checkpoint import Calibration, read_manifest
 from sentiment.errors import CheckpointError
 from sentiment.labels import EMOTIONS, SENTIMENTS
 from train.calibration import NEVER_CERTAIN
@@ -182,14 +183,14 @@ def test_unknown_start_weights_are_named_as_such(card):
 def test_it_is_rendered_from_the_checkpoint_that_is_on_disk(card, tmp_path):
     with pytest.raises(CheckpointError, match=r"no checkpoint\.json"):
         render_model_card(tmp_path)
+    folder = save_random_checkpoint(tmp_path / "models" / "starter")
     manifest = {
+        **read_manifest(folder),
         "name": card.name,
         "training": dataclasses.asdict(card.recipe),
         "metrics": card.metrics,
         "calibration": dataclasses.asdict(card.calibration),
     }
-    folder = tmp_path / "models" / "starter"
-    folder.mkdir(parents=True)
     (folder / "checkpoint.json").write_text(json.dumps(manifest))
     assert render_model_card(folder, card.known_failures) == render(card)
     (tmp_path / "model").mkdir()

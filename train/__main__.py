@@ -71,7 +71,7 @@ def _fit(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from sentiment.checkpoint import load_checkpoint, read_manifest, update_metrics
+    from sentiment.checkpoint import load_checkpoint, update_metrics
     from train.evaluate import evaluate
     from train.fit import write_model_card
 
@@ -84,20 +84,19 @@ def _evaluate(options: argparse.Namespace) -> None:
 
         draw_figures(figures, options.figures)
     if options.store:
-        update_metrics(options.checkpoint, {**read_manifest(options.checkpoint)["metrics"], **figures})
+        update_metrics(options.checkpoint, figures)
         write_model_card(options.checkpoint)
 
 
 def _crossvalidate(options: argparse.Namespace) -> None:
-    from sentiment.checkpoint import read_manifest, update_metrics
+    from sentiment.checkpoint import update_metrics
     from train.crossvalidate import cross_validate
     from train.settings import load_recipe
 
     figures = cross_validate(load_recipe(options.recipe), options.data, options.seeds)
     print(json.dumps(figures))
     if options.checkpoint is not None:
-        metrics = read_manifest(options.checkpoint)["metrics"]
-        update_metrics(options.checkpoint, {**metrics, "cross_validation": figures})
+        update_metrics(options.checkpoint, {"cross_validation": figures})
 
 
 def _card(options: argparse.Namespace) -> None:

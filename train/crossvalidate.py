@@ -16,12 +16,11 @@ import torch
 
 from sentiment.errors import SettingsError
 from sentiment.labels import EMOTIONS
-from sentiment.model import log_marginals
 from train.corpora import ravdess
 from train.dataset import ExampleDataset
 from train.fit import make_network, make_preprocessor
-from train.loop import EncoderWithHead, class_weights, pair_logits_of
-from train.metrics import accuracy, bootstrap_interval, confusion_matrix
+from train.loop import EncoderWithHead, class_weights, emotion_confusion
+from train.metrics import accuracy, bootstrap_interval
 from train.phase import run_to_the_end
 from train.settings import Recipe
 
@@ -77,5 +76,4 @@ def _judge_fold(recipe: Recipe, dataset: ExampleDataset, held_out: Sequence[str]
     weights = class_weights(training.emotion, recipe.audio.class_weight_power)
     for number, phase in enumerate(recipe.audio.phases):
         run_to_the_end(model, training, phase, weights, seed + number)
-    emotion, _ = log_marginals(pair_logits_of(model, judged))
-    return confusion_matrix(judged.emotion.numpy(), emotion.argmax(dim=1).numpy(), len(EMOTIONS))
+    return emotion_confusion(model, judged)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import zlib
 from collections.abc import Iterator, Sequence
@@ -101,11 +102,10 @@ class ExampleDataset:
 
     def subset(self, rows: Sequence[int]) -> ExampleDataset:
         """Some of the examples as a data set of their own; what was decoded and heard is shared."""
-        part = ExampleDataset([], self.preprocessor, self._sound_variants)
+        part = copy.copy(self)
         part.examples = [self.examples[i] for i in rows]
         part.emotion, part.sentiment = self.emotion[list(rows)], self.sentiment[list(rows)]
         part._audio, part._stills = [self._audio[i] for i in rows], [self._stills[i] for i in rows]
-        part._heard = self._heard
         return part
 
     def batches(

@@ -51,7 +51,7 @@ def write_model_card(checkpoint_folder: Path) -> None:
 def _make_banks(
     split: Split, encoders: Mapping[str, nn.Module], preprocessor: ClipPreprocessor, recipe: Recipe, data: Path
 ) -> tuple[dict[str, FeatureBank], dict[str, FeatureBank]]:
-    """Features of each modality's last corpora, the ones that its encoder was selected on, and of junk."""
+    """Features of each modality's last corpora, on which its encoder was selected; for training, of junk besides."""
     settings, banks, junk_banks = recipe.fusion, {}, {}
     for modality, encoder in encoders.items():
         phase = recipe.encoders[modality].phases[-1]
@@ -60,9 +60,10 @@ def _make_banks(
         logger.info("%s features of %s: %d of %d", split, phase.corpora, min(limit, len(dataset)), len(dataset))
         is_training = split == "train"
         banks[modality] = make_bank(encoder, modality, dataset, limit, recipe.seed, is_training, phase.frame_count)
-        junk_banks[modality] = make_junk_bank(
-            encoder, modality, dataset, settings.junk_per_modality, recipe.seed, phase.frame_count
-        )
+        if is_training:
+            junk_banks[modality] = make_junk_bank(
+                encoder, modality, dataset, settings.junk_per_modality, recipe.seed, phase.frame_count
+            )
     return banks, junk_banks
 
 

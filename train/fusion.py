@@ -11,7 +11,7 @@ reported as one.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from sentiment.checkpoint import Calibration, subset_key
+from sentiment.clip_datatypes import ClipBatch
 from sentiment.clips import collate
 from sentiment.datatypes import ModalitySubset
 from sentiment.labels import EMOTIONS, MODALITIES
@@ -34,6 +35,9 @@ from train.settings import FusionSettings
 logger = logging.getLogger(__name__)
 
 JOINT_SUBSETS = tuple(subset for subset in SUBSETS if len(subset) > 1)
+
+_BANK_BATCH = 64
+"""Clips that are encoded at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +66,6 @@ class Mix:
     """(B,) int64, UNKNOWN where nothing says."""
 
 
-@torch.inference_mode()
 def make_bank(
     encoder: nn.Module,
     modality: str,
@@ -73,32 +76,33 @@ def make_bank(
     frame_count: int | None = None,
 ) -> FeatureBank:
     """Features that an encoder gives of at most `limit` random examples; for `frame_count` see `ExampleDataset`."""
-    encoder.eval()
     chosen = np.random.default_rng(seed).permutation(len(dataset))[:limit].tolist()
     order = by_length(dataset, chosen, seed if augmented else None)
-    features, rows = [], torch.tensor(order)
-    for batch in dataset.batches(64, order, seed if augmented else None, frame_count):
-        with torch.autocast("cpu", torch.bfloat16):
-            features.append(encoder(*encoder_inputs(modality, batch.clips)).float())
-    return FeatureBank(torch.cat(features), dataset.emotion[rows], dataset.sentiment[rows])
+    batches = dataset.batches(_BANK_BATCH, order, seed if augmented else None, frame_count)
+    rows = torch.tensor(order)
+    features = _encode(encoder, modality, (batch.clips for batch in batches))
+    return FeatureBank(features, dataset.emotion[rows], dataset.sentiment[rows])
 
 
-@torch.inference_mode()
 def make_junk_bank(
     encoder: nn.Module, modality: str, dataset: ExampleDataset, count: int, seed: int, frame_count: int | None = None
 ) -> FeatureBank:
     """Features that an encoder gives of what carries no feeling; its labels are UNKNOWN."""
-    encoder.eval()
     clips = junk_clips(modality, dataset, count, seed)
-    features = []
-    for start in range(0, count, 64):
-        batch = collate(clips[start : start + 64])
-        if batch.frames is not None:
-            batch = replace(batch, frames=batch.frames[:, :, :frame_count])
-        with torch.autocast("cpu", torch.bfloat16):
-            features.append(encoder(*encoder_inputs(modality, batch)).float())
+    batches = (collate(clips[start : start + _BANK_BATCH]) for start in range(0, count, _BANK_BATCH))
+    shortened = (
+        batch if batch.frames is None else replace(batch, frames=batch.frames[:, :, :frame_count]) for batch in batches
+    )
     unknown = torch.full((count,), UNKNOWN)
-    return FeatureBank(torch.cat(features), unknown, unknown)
+    return FeatureBank(_encode(encoder, modality, shortened), unknown, unknown)
+
+
+@torch.inference_mode()
+def _encode(encoder: nn.Module, modality: str, batches: Iterable[ClipBatch]) -> torch.Tensor:
+    """(N, 128) float32 features of all clips of the batches."""
+    encoder.eval()
+    with torch.autocast("cpu", torch.bfloat16):
+        return torch.cat([encoder(*encoder_inputs(modality, batch)).float() for batch in batches])
 
 
 class Mixer:

@@ -18,6 +18,7 @@ from sentiment.labels import EMOTIONS, MODALITIES
 from sentiment.prediction import ask_fusion
 from train.answer_report import emotion_report
 from train.fusion import JOINT_SUBSETS, FeatureBank, Mix, Mixer
+from train.metrics import rounded
 
 COMBINATIONS: Final = 4000
 """For each subset of the modalities."""
@@ -25,8 +26,6 @@ COMBINATIONS: Final = 4000
 RESAMPLES: Final = 1000
 SEED: Final = 0
 MEASURED_ON: Final = "made-up combinations of held-out examples; no headline"
-
-_DIGITS: Final = 6
 
 
 def fusion_report(
@@ -94,9 +93,9 @@ def _measure(checkpoint: Checkpoint, subset: ModalitySubset, mix: Mix) -> dict[s
     return {
         **emotion_report(true, fused, checkpoint.calibration, subset),
         "measured_on": MEASURED_ON,
-        "alone": {m: _rounded(of_one.mean()) for m, of_one in right.items()},
+        "alone": {m: rounded(of_one.mean()) for m, of_one in right.items()},
         "best_alone": best,
-        "gain": {"mean": _rounded(gain.mean()), "interval_95": [_rounded(low), _rounded(high)]},
+        "gain": {"mean": rounded(gain.mean()), "interval_95": [rounded(low), rounded(high)]},
     }
 
 
@@ -108,7 +107,7 @@ def _doubt(checkpoint: Checkpoint, subset: ModalitySubset, banks: Mapping[str, F
         found = _ask(checkpoint, subset, mixer.joint(subset, COMBINATIONS))
         certain = [checkpoint.calibration.calls_certain(answer, subset) for answer in found]
         confidence = np.mean([answer.confidence for answer in found])
-        return {"mean_confidence": _rounded(confidence), "coverage": _rounded(np.mean(certain))}
+        return {"mean_confidence": rounded(confidence), "coverage": rounded(np.mean(certain))}
 
     return {"agreeing": sureness(None), **{m: sureness(m) for m in subset}}
 
@@ -130,7 +129,3 @@ def _sources(mix: Mix, modality: str) -> np.ndarray:
     """(B,) int, which example each combination has of that modality: two of the same features are the same."""
     features = mix.features[:, MODALITIES.index(modality)].numpy()
     return np.unique(features, axis=0, return_inverse=True)[1].reshape(-1)
-
-
-def _rounded(figure: float) -> float:
-    return round(float(figure), _DIGITS)

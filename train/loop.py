@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -90,10 +91,15 @@ class Score:
 
 def score(model: nn.Module, dataset: ExampleDataset, frame_count: int | None = None) -> Score:
     """Emotion scores on all examples of a data set."""
+    confusion = emotion_confusion(model, dataset, frame_count)
+    return Score(weighted_f1(confusion), accuracy(confusion))
+
+
+def emotion_confusion(model: nn.Module, dataset: ExampleDataset, frame_count: int | None = None) -> np.ndarray:
+    """(7, 7) int64 confusion matrix, rows true, of the emotions on all examples of a data set."""
     emotion_log_probabilities, _ = log_marginals(pair_logits_of(model, dataset, frame_count))
     predicted = emotion_log_probabilities.argmax(dim=1).numpy()
-    confusion = confusion_matrix(dataset.emotion.numpy(), predicted, len(EMOTIONS))
-    return Score(weighted_f1(confusion), accuracy(confusion))
+    return confusion_matrix(dataset.emotion.numpy(), predicted, len(EMOTIONS))
 
 
 def by_length(dataset: ExampleDataset, rows: Sequence[int], seed: int | None = None) -> list[int]:

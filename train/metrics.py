@@ -59,11 +59,11 @@ def classification_report(true: Sequence[str], probabilities: np.ndarray, labels
     }
     return {
         "n": len(true),
-        **{name: _rounded(figure(confusion)) for name, figure in figures.items()},
+        **{name: rounded(figure(confusion)) for name, figure in figures.items()},
         **_calibration_report(confidence, correct),
         "constant_guess": _constant_guess_report(confusion, labels),
         "interval_95": {
-            name: [_rounded(end) for end in bootstrap_interval(confusion, figure)] for name, figure in figures.items()
+            name: [rounded(end) for end in bootstrap_interval(confusion, figure)] for name, figure in figures.items()
         },
         "per_class": _per_class_report(confusion, labels),
         "confusion": confusion.tolist(),
@@ -149,7 +149,7 @@ def reliability(confidence: np.ndarray, correct: np.ndarray, bins: int = CALIBRA
     mean_confidence, accuracies = (
         np.bincount(bin_of, weights=values, minlength=bins) / np.maximum(count, 1) for values in (confidence, correct)
     )
-    return [[_rounded(mean_confidence[i]), _rounded(accuracies[i]), int(count[i])] for i in range(bins) if count[i] > 0]
+    return [[rounded(mean_confidence[i]), rounded(accuracies[i]), int(count[i])] for i in range(bins) if count[i] > 0]
 
 
 def certain_report(correct: np.ndarray, certain: np.ndarray, threshold: float | None) -> dict[str, Any]:
@@ -168,13 +168,13 @@ def certain_report(correct: np.ndarray, certain: np.ndarray, threshold: float | 
     if number:
         # The upper end for the hits is what the lower end for the misses leaves.
         low, miss_low = (float(wilson_lower_bound(np.array(k), np.array(number))) for k in (hits, number - hits))
-        interval = [_rounded(low), _rounded(1 - miss_low)]
+        interval = [rounded(low), rounded(1 - miss_low)]
     return {
-        "coverage": _rounded(number / len(correct)),
-        "accuracy": _rounded(hits / number) if number else None,
+        "coverage": rounded(number / len(correct)),
+        "accuracy": rounded(hits / number) if number else None,
         "n": number,
         "interval_95": interval,
-        "threshold": None if threshold is None or threshold >= NEVER_CERTAIN else _rounded(threshold),
+        "threshold": None if threshold is None or threshold >= NEVER_CERTAIN else rounded(threshold),
     }
 
 
@@ -194,7 +194,7 @@ def coverage_curve(confidence: np.ndarray, correct: np.ndarray, eligible: np.nda
     points = []
     for threshold in np.unique(np.quantile(confidence[eligible], shares, method="higher")):
         kept = eligible & (confidence >= threshold)
-        points.append([_rounded(threshold), _rounded(kept.mean()), _rounded(correct[kept].mean())])
+        points.append([rounded(threshold), rounded(kept.mean()), rounded(correct[kept].mean())])
     return points
 
 
@@ -224,9 +224,9 @@ def _bin_of(confidence: np.ndarray, bins: int) -> np.ndarray:
 def _calibration_report(confidence: np.ndarray, correct: np.ndarray) -> dict[str, Any]:
     error, by_chance = expected_calibration_error(confidence, correct), perfect_calibration_error(confidence)
     return {
-        "ece": _rounded(error),
-        "ece_if_perfect": _rounded(by_chance),
-        "ece_excess": _rounded(error - by_chance),
+        "ece": rounded(error),
+        "ece_if_perfect": rounded(by_chance),
+        "ece_excess": rounded(error - by_chance),
         "reliability": reliability(confidence, correct),
     }
 
@@ -235,8 +235,8 @@ def _constant_guess_report(confusion: np.ndarray, labels: Sequence[str]) -> dict
     guess = constant_guess(confusion)
     return {
         "label": labels[int(confusion.sum(axis=1).argmax())],
-        "accuracy": _rounded(accuracy(guess)),
-        "weighted_f1": _rounded(weighted_f1(guess)),
+        "accuracy": rounded(accuracy(guess)),
+        "weighted_f1": rounded(weighted_f1(guess)),
     }
 
 
@@ -244,9 +244,9 @@ def _per_class_report(confusion: np.ndarray, labels: Sequence[str]) -> dict[str,
     precision, recall, f1 = precision_recall_f1(confusion)
     return {
         label: {
-            "precision": _rounded(precision[index]),
-            "recall": _rounded(recall[index]),
-            "f1": _rounded(f1[index]),
+            "precision": rounded(precision[index]),
+            "recall": rounded(recall[index]),
+            "f1": rounded(f1[index]),
             "support": int(confusion[index].sum()),
         }
         for index, label in enumerate(labels)
@@ -263,5 +263,6 @@ def _to_indices(true: Sequence[str], labels: Sequence[str]) -> np.ndarray:
     return np.array([index_of[label] for label in true], dtype=np.int64)
 
 
-def _rounded(figure: float) -> float:
+def rounded(figure: float) -> float:
+    """A figure as it stands in JSON."""
     return round(float(figure), JSON_DIGITS)

@@ -5,14 +5,12 @@ The fixed words stand here once, the figures come from the checkpoint, so that n
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sentiment.checkpoint import MANIFEST, Calibration
-from sentiment.errors import CheckpointError
+from sentiment.checkpoint import MANIFEST, Calibration, read_manifest
 from sentiment.labels import EMOTIONS, MODALITIES, MODALITY_NAMES, SENTIMENTS
 from train.card_figures import (
     Metrics,
@@ -50,16 +48,13 @@ class ModelCard:
 def render_model_card(checkpoint_folder: Path, known_failures: str = "") -> str:
     """The text of MODEL_CARD.md for a checkpoint, from its checkpoint.json and the drawings beside it.
 
-    Raises CheckpointError where the folder holds none.
+    Raises CheckpointError where the folder holds none that this version reads.
     """
-    path = checkpoint_folder / MANIFEST
-    if not path.is_file():
-        raise CheckpointError(f"{checkpoint_folder} is no checkpoint: it has no {MANIFEST}.")
-    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest = read_manifest(checkpoint_folder)
     return render(
         ModelCard(
             manifest["name"],
-            from_table(Recipe, manifest["training"], f"{path}: training"),
+            from_table(Recipe, manifest["training"], f"{checkpoint_folder / MANIFEST}: training"),
             manifest["metrics"],
             Calibration(**manifest["calibration"]),
             known_failures,

@@ -114,7 +114,10 @@ class _PhaseRun:
             pct_start=0.1,
             cycle_momentum=False,
         )
-        self._average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(phase.average_decay), use_buffers=True)
+        self._average = None
+        if phase.average_decay:
+            averaging = get_ema_multi_avg_fn(phase.average_decay)
+            self._average = AveragedModel(model, multi_avg_fn=averaging, use_buffers=True)
         self.epoch = 0
         self.cpu_seconds = 0.0
         self.epochs_since_best = 0
@@ -128,7 +131,7 @@ class _PhaseRun:
     @property
     def judged(self) -> nn.Module:
         """What is scored and kept: the averaged weights, or the latest where none are averaged."""
-        return self._average.module if self._phase.average_decay else self._model
+        return self._model if self._average is None else self._average.module
 
     def train_one_epoch(self) -> float:
         """Takes the steps of the next epoch; gives their mean loss."""
@@ -141,7 +144,7 @@ class _PhaseRun:
         for batch in self._training.batches(self._phase.batch_size, order, epoch_seed, self._phase.frame_count, size):
             losses.append(_step(self._model, batch, self._optimizer, self._emotion_weights, self._phase))
             self._schedule.step()
-            if self._phase.average_decay:
+            if self._average is not None:
                 self._average.update_parameters(self._model)
         self.epoch += 1
         self.cpu_seconds += time.process_time() - started_cpu_seconds
@@ -181,12 +184,8 @@ class _PhaseRun:
         logger.info("goes on after epoch %d, from %s", self.epoch, files.state)
 
     def _parts(self) -> dict[str, Any]:
-        return {
-            "model": self._model,
-            "average": self._average,
-            "optimizer": self._optimizer,
-            "schedule": self._schedule,
-        }
+        parts = {"model": self._model, "optimizer": self._optimizer, "schedule": self._schedule}
+        return parts if self._average is None else {**parts, "average": self._average}
 
 
 def _frame_size_px(phase: PhaseSettings, epoch: int) -> int | None:

@@ -6,7 +6,7 @@ import math
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -90,9 +90,15 @@ NEUTRAL_SENTENCES: Final = (
 
 
 def say(text: str, voice: Voice, sample_rate_hz: int) -> AudioTrack:
-    """The text as espeak-ng says it, with MARGIN_SECONDS of silence on either side.
+    """The text as espeak-ng says it, with MARGIN_SECONDS of silence on either side; raises what `speak` raises."""
+    margin = np.zeros(round(MARGIN_SECONDS * sample_rate_hz), dtype=np.float32)
+    return AudioTrack(np.concatenate([margin, speak(text, voice, sample_rate_hz), margin]), sample_rate_hz)
 
-    Raises DataError where espeak-ng is not installed.
+
+def speak(text: str, voice: Voice, sample_rate_hz: int) -> np.ndarray:
+    """(num_samples,) float32 in [-1, 1]: the text as espeak-ng says it, at SPEECH_LEVEL.
+
+    Raises DataError where espeak-ng is not installed, or has no sound for the text.
     """
     espeak = shutil.which("espeak-ng")
     if espeak is None:
@@ -106,9 +112,7 @@ def say(text: str, voice: Voice, sample_rate_hz: int) -> AudioTrack:
     level = float(np.sqrt(np.mean(speech**2)))
     if level == 0:
         raise DataError(f"espeak-ng has no sound for {text!r}.")
-    margin = np.zeros(round(MARGIN_SECONDS * sample_rate_hz), dtype=np.float32)
-    loud = np.clip(speech * (SPEECH_LEVEL / level), -1.0, 1.0).astype(np.float32)
-    return AudioTrack(np.concatenate([margin, loud, margin]), sample_rate_hz)
+    return np.clip(speech * (SPEECH_LEVEL / level), -1.0, 1.0).astype(np.float32)
 
 
 def find_neutral_faces(data_folder: Path, count: int, seed: int = 0) -> list[tuple[str, np.ndarray]]:
@@ -152,27 +156,44 @@ def write_reading(path: Path, picture: np.ndarray, lines: Sequence[AudioTrack]) 
     `picture` is (H, W, 3) uint8 RGB, the lines are sound of SAMPLE_RATE_HZ. Returns when each line begins
     and ends, in seconds.
     """
-    import av
-
     sound = np.concatenate([line.samples for line in lines])
     ends = np.cumsum([len(line.samples) for line in lines]) / SAMPLE_RATE_HZ
+    samples = np.round(sound * 32767).astype(np.int16)
+    write_video(path, samples, SAMPLE_RATE_HZ, FRAMES_PER_SECOND, lambda seconds: _drift(picture, seconds))
+    return [(float(end - line.duration_seconds), float(end)) for line, end in zip(lines, ends, strict=True)]
+
+
+def write_video(
+    path: Path,
+    sound: np.ndarray,
+    sample_rate_hz: int,
+    frames_per_second: int,
+    picture_at: Callable[[float], np.ndarray],
+    codecs: tuple[str, str] = ("libx264", "aac"),
+) -> None:
+    """Writes a video as long as its sound, (num_samples,) int16.
+
+    `picture_at` gives the picture of a time in seconds, (H, W, 3) uint8 RGB, always of one even size; `codecs`
+    are FFmpeg's names for picture and sound.
+    """
+    import av
+
     with av.open(str(path), "w") as container:
-        video = container.add_stream("libx264", rate=FRAMES_PER_SECOND)
-        video.height, video.width = picture.shape[:2]
+        video = container.add_stream(codecs[0], rate=frames_per_second)
+        video.height, video.width = picture_at(0.0).shape[:2]
         video.pix_fmt = "yuv420p"
-        audio = container.add_stream("aac", rate=SAMPLE_RATE_HZ, layout="mono")
-        block_samples = SAMPLE_RATE_HZ // FRAMES_PER_SECOND
+        audio = container.add_stream(codecs[1], rate=sample_rate_hz, layout="mono")
+        block_samples = sample_rate_hz // frames_per_second
         for number in range(math.ceil(len(sound) / block_samples)):
-            shown = av.VideoFrame.from_ndarray(_drift(picture, number / FRAMES_PER_SECOND), format="rgb24")
-            shown.pts, shown.time_base = number, Fraction(1, FRAMES_PER_SECOND)
+            shown = av.VideoFrame.from_ndarray(picture_at(number / frames_per_second), format="rgb24")
+            shown.pts, shown.time_base = number, Fraction(1, frames_per_second)
             container.mux(video.encode(shown))
-            block = np.round(sound[number * block_samples :][:block_samples] * 32767).astype(np.int16)
+            block = sound[number * block_samples :][:block_samples]
             heard = av.AudioFrame.from_ndarray(block[None], format="s16", layout="mono")
-            heard.sample_rate, heard.time_base = SAMPLE_RATE_HZ, Fraction(1, SAMPLE_RATE_HZ)
+            heard.sample_rate, heard.time_base = sample_rate_hz, Fraction(1, sample_rate_hz)
             heard.pts = number * block_samples
             container.mux(audio.encode(heard))
         container.mux([*video.encode(None), *audio.encode(None)])
-    return [(float(end - line.duration_seconds), float(end)) for line, end in zip(lines, ends, strict=True)]
 
 
 def _drift(picture: np.ndarray, seconds: float) -> np.ndarray:

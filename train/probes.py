@@ -26,9 +26,9 @@ from train.errors import DataError
 from train.metrics import (
     BOOTSTRAP_RESAMPLES,
     BOOTSTRAP_SEED,
-    JSON_DIGITS,
     classification_report,
     confusion_matrix,
+    rounded,
     weighted_f1,
 )
 
@@ -60,7 +60,7 @@ def add_command(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from sentiment.checkpoint import read_manifest, update_metrics
+    from sentiment.checkpoint import update_metrics
     from sentiment.pipeline import load_models
     from train.probe_videos import probe_example, probe_neutral_reading
 
@@ -73,8 +73,7 @@ def _run(options: argparse.Namespace) -> None:
     results = {part: probes[part]() for part in PARTS if part in options.parts}
     print(json.dumps(results))
     if options.store:
-        stored = {part: results[part] for part in STORED_PARTS if part in results}
-        update_metrics(options.checkpoint, {**read_manifest(options.checkpoint)["metrics"], **stored})
+        update_metrics(options.checkpoint, {part: results[part] for part in STORED_PARTS if part in results})
 
 
 def probe_spoken(
@@ -143,7 +142,7 @@ def _compare(checkpoint: Checkpoint, examples: Sequence[Example], recognised: Se
         gold = np.array([np.argmax(getattr(answer, task)) for answer in gold_answers])
         named = np.full(len(examples), len(labels))  # beyond the last class: no answer
         named[heard] = [np.argmax(getattr(answer, task)) for answer in heard_answers]
-        of_all[f"{task}_weighted_f1"] = _rounded(_weighted_f1(true, named, len(labels)))
+        of_all[f"{task}_weighted_f1"] = rounded(_weighted_f1(true, named, len(labels)))
         differences[f"{task}_weighted_f1"] = paired_difference(true, gold, named, len(labels))
     return {
         "gold": _reports(examples, gold_answers),
@@ -186,7 +185,7 @@ def paired_difference(true: np.ndarray, before: np.ndarray, after: np.ndarray, n
 
     rng = np.random.default_rng(BOOTSTRAP_SEED)
     drawn = [difference(rng.integers(len(true), size=len(true))) for _ in range(BOOTSTRAP_RESAMPLES)]
-    return [_rounded(x) for x in (difference(np.arange(len(true))), *np.quantile(drawn, (0.025, 0.975)))]
+    return [rounded(x) for x in (difference(np.arange(len(true))), *np.quantile(drawn, (0.025, 0.975)))]
 
 
 def _weighted_f1(true: np.ndarray, named: np.ndarray, num_classes: int) -> float:
@@ -199,31 +198,16 @@ def word_error_rate(written: Sequence[str], recognised: Sequence[str]) -> float:
 
     Letter case and punctuation do not count; spelling does ("okay" for "OK", "5" for "five").
     """
+    from torchaudio.functional import edit_distance
+
     errors = words = 0
     for reference, hypothesis in zip(map(_words, written), map(_words, recognised), strict=True):
         errors += edit_distance(reference, hypothesis)
         words += len(reference)
-    return _rounded(errors / words)
-
-
-def edit_distance(one: Sequence[str], other: Sequence[str]) -> int:
-    """The fewest insertions, deletions and replacements that turn one sequence into the other (Levenshtein)."""
-    distances = list(range(len(other) + 1))
-    for i, left in enumerate(one, start=1):
-        diagonal, distances[0] = distances[0], i
-        for j, right in enumerate(other, start=1):
-            diagonal, distances[j] = (
-                distances[j],
-                min(distances[j] + 1, distances[j - 1] + 1, diagonal + (left != right)),
-            )
-    return distances[-1]
+    return rounded(errors / words)
 
 
 def _words(text: str) -> list[str]:
     from sentiment.clips import normalize_text
 
     return re.findall(r"[^\W_]+(?:'[^\W_]+)*", normalize_text(text).lower())
-
-
-def _rounded(figure: float) -> float:
-    return round(float(figure), JSON_DIGITS)
