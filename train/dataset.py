@@ -18,7 +18,7 @@ from sentiment.clip_datatypes import ClipBatch, ClipInputs, ClipSettings
 from sentiment.clips import ClipPreprocessor, LogMel, collate, frames_to_tensor
 from sentiment.datatypes import AudioTrack
 from sentiment.labels import EMOTIONS, SENTIMENTS
-from train.augment import forget_context, mask_spectrogram, pseudo_clips, roughen_sound
+from train.augment import flatten_punctuation, forget_context, mask_spectrogram, pseudo_clips, roughen_sound
 from train.corpora import Example
 
 UNKNOWN = -1
@@ -70,11 +70,21 @@ def load_image(source: Path | bytes) -> np.ndarray:
 class ExampleDataset:
     """Examples of one modality, decoded once and kept in memory, augmented anew each time."""
 
-    def __init__(self, examples: Sequence[Example], preprocessor: ClipPreprocessor, sound_variants: int = 5) -> None:
-        """Sound is roughened in `sound_variants` ways, which epochs take in turn: each has to be heard only once."""
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        preprocessor: ClipPreprocessor,
+        sound_variants: int = 5,
+        flat_punctuation: float = 0.0,
+    ) -> None:
+        """Sound is roughened in `sound_variants` ways, which epochs take in turn: each has to be heard only once.
+
+        In the share `flat_punctuation` of their readings, lines lose their exclamation marks; see `train.augment`.
+        """
         self.examples = list(examples)
         self.preprocessor = preprocessor
         self._sound_variants = sound_variants
+        self._flat_punctuation = flat_punctuation
         settings = preprocessor.settings
         self.emotion = torch.tensor([_index(EMOTIONS, e.emotion) for e in self.examples])
         """(N,) int64 targets."""
@@ -133,7 +143,8 @@ class ExampleDataset:
 
     def _clip(self, i: int, seed: int | None) -> ClipInputs:
         """One example's tensors; a still picture stays a clip of one frame here."""
-        clip = self.preprocessor.make(text=self.examples[i].text, context=self._context(i, seed))
+        text, context = self._read(i, seed)
+        clip = self.preprocessor.make(text=text, context=context)
         if self._audio[i] is not None:
             log_mel, speech_states = self._hear(i, None if seed is None else seed % self._sound_variants)
             log_mel = log_mel.float()
@@ -145,14 +156,21 @@ class ExampleDataset:
 
     def text_length(self, i: int, seed: int | None = None) -> int:
         """How many characters of an example are read, its context included; for putting like beside like."""
-        return sum(len(line) for line in (self.examples[i].text or "", *self._context(i, seed)))
+        text, context = self._read(i, seed)
+        return sum(len(line) for line in (text or "", *context))
 
-    def _context(self, i: int, seed: int | None) -> tuple[str, ...]:
-        """The earlier utterances that are read: all that the settings ask for, or, given a seed, some of them."""
-        wanted = self.preprocessor.settings.context_utterances
+    def _read(self, i: int, seed: int | None) -> tuple[str | None, tuple[str, ...]]:
+        """An example's text and the earlier utterances that the settings ask for, or, given a seed, some of them."""
+        text, wanted = self.examples[i].text, self.preprocessor.settings.context_utterances
         context = self.examples[i].context
         latest = context[max(0, len(context) - wanted) :]
-        return latest if seed is None or not latest else forget_context(latest, np.random.default_rng([seed, i]))
+        if text is None or seed is None:
+            return text, latest
+        generator = np.random.default_rng([seed, i])
+        lines = (*(forget_context(latest, generator) if latest else ()), text)
+        if generator.random() < self._flat_punctuation:
+            lines = flatten_punctuation(lines)
+        return lines[-1], lines[:-1]
 
     def _hear(self, i: int, variant: int | None) -> tuple[torch.Tensor, torch.Tensor | None]:
         key = self.examples[i].key

@@ -17,10 +17,10 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from torch import nn
 
 from sentiment.clips import ClipPreprocessor
 from sentiment.model import FusionNetwork, TextEncoder
+from train.corpora import Split
 from train.corpora.catalog import load_corpora
 from train.dataset import ExampleDataset
 from train.errors import DataError
@@ -57,11 +57,11 @@ def bert_settings(start: str) -> dict[str, Any]:
 
 def fit_encoder(
     modality: str, network: FusionNetwork, preprocessor: ClipPreprocessor, recipe: Recipe, data: Path, run: Path
-) -> nn.Module:
+) -> EncoderWithHead:
     """Trains that encoder of the network in place, phase by phase.
 
     Returns what was trained last: the encoder itself or, for frames that ended in two dimensions, its twin,
-    which says the same of stills for a sixteenth of the work.
+    which says the same of stills for a sixteenth of the work; and its head.
 
     After each phase the run folder gets a file; a phase whose file is there, made with the same settings,
     is not run again.
@@ -79,9 +79,7 @@ def fit_encoder(
             logger.info("%s, phase %d: taken from %s", modality, number, file)
             model.load_state_dict(load_file(file))
             continue
-        training, selection = (
-            ExampleDataset(load_corpora(phase.corpora, data, split), preprocessor) for split in ("train", "selection")
-        )
+        training, selection = (load_examples(phase, data, split, preprocessor) for split in ("train", "selection"))
         logger.info("%s, phase %d: %d examples, %d for selection", modality, number, len(training), len(selection))
         weights = class_weights(training.emotion, settings.class_weight_power)
         files = RunFiles(run / f"{modality}-{number}.state.pt", run / "curves" / f"{modality}-{number}", key)
@@ -90,7 +88,13 @@ def fit_encoder(
         files.state.unlink(missing_ok=True)
     if isinstance(model.encoder, StillEncoder):
         inflate(model.encoder, network.encoders["video"])
-    return model.encoder
+    return model
+
+
+def load_examples(phase: PhaseSettings, data: Path, split: Split, preprocessor: ClipPreprocessor) -> ExampleDataset:
+    """One split of a phase's corpora, to be read, heard and seen as the phase says."""
+    examples = load_corpora(phase.corpora, data, split)
+    return ExampleDataset(examples, preprocessor, flat_punctuation=phase.flat_punctuation)
 
 
 def _in_dimensions_of(phase: PhaseSettings, model: EncoderWithHead, network: FusionNetwork) -> EncoderWithHead:

@@ -9,17 +9,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from sentiment.checkpoint import find_speech_encoder, load_checkpoint, read_manifest, save_checkpoint, update_metrics
 from sentiment.clips import ClipPreprocessor
 from sentiment.model import FusionNetwork, NetworkSettings
 from train.corpora import Split
 from train.corpora.catalog import load_corpora
-from train.dataset import ExampleDataset, measure_mel
-from train.encoders import bert_settings, cpu_hours, fit_encoder, start_folder
+from train.dataset import measure_mel
+from train.encoders import bert_settings, cpu_hours, fit_encoder, load_examples, start_folder
 from train.evaluate import evaluate
 from train.fusion import FeatureBank, calibrate, fit_fusion, make_bank, make_junk_bank
+from train.loop import EncoderWithHead
 from train.model_card import render_model_card
 from train.settings import RECIPES_FOLDER, Recipe
 
@@ -30,10 +30,10 @@ def fit(recipe: Recipe, data: Path, run: Path, checkpoint_folder: Path) -> None:
     """Trains everything the recipe names and writes the checkpoint. Finished encoders in `run` are used again."""
     preprocessor = make_preprocessor(recipe, data)
     network = make_network(recipe)
-    encoders = {m: fit_encoder(m, network, preprocessor, recipe, data, run) for m in recipe.encoders}
-    banks, junk_banks = _make_banks("train", encoders, preprocessor, recipe, data)
+    models = {m: fit_encoder(m, network, preprocessor, recipe, data, run) for m in recipe.encoders}
+    banks, junk_banks = _make_banks("train", models, preprocessor, recipe, data)
     fit_fusion(network.fusion, banks, junk_banks, recipe.fusion, recipe.seed)
-    selection, _ = _make_banks("selection", encoders, preprocessor, recipe, data)
+    selection, _ = _make_banks("selection", models, preprocessor, recipe, data)
     calibration = calibrate(network.fusion, selection, recipe.fusion.conflict, recipe.seed)
     cost = {"hours": round(cpu_hours(recipe, run), 2), "machine": f"a machine with {os.cpu_count()} cores"}
     save_checkpoint(checkpoint_folder, recipe.name, network, preprocessor, calibration, {}, asdict(recipe), cost)
@@ -49,20 +49,20 @@ def write_model_card(checkpoint_folder: Path) -> None:
 
 
 def _make_banks(
-    split: Split, encoders: Mapping[str, nn.Module], preprocessor: ClipPreprocessor, recipe: Recipe, data: Path
+    split: Split, models: Mapping[str, EncoderWithHead], preprocessor: ClipPreprocessor, recipe: Recipe, data: Path
 ) -> tuple[dict[str, FeatureBank], dict[str, FeatureBank]]:
     """Features of each modality's last corpora, on which its encoder was selected; for training, of junk besides."""
     settings, banks, junk_banks = recipe.fusion, {}, {}
-    for modality, encoder in encoders.items():
+    for modality, model in models.items():
         phase = recipe.encoders[modality].phases[-1]
-        dataset = ExampleDataset(load_corpora(phase.corpora, data, split), preprocessor)
+        dataset = load_examples(phase, data, split, preprocessor)
         limit = settings.features_per_corpus * len(phase.corpora)
         logger.info("%s features of %s: %d of %d", split, phase.corpora, min(limit, len(dataset)), len(dataset))
         is_training = split == "train"
-        banks[modality] = make_bank(encoder, modality, dataset, limit, recipe.seed, is_training, phase.frame_count)
+        banks[modality] = make_bank(model, dataset, limit, recipe.seed, is_training, phase.frame_count)
         if is_training:
             junk_banks[modality] = make_junk_bank(
-                encoder, modality, dataset, settings.junk_per_modality, recipe.seed, phase.frame_count
+                model, dataset, settings.junk_per_modality, recipe.seed, phase.frame_count
             )
     return banks, junk_banks
 

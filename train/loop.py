@@ -34,6 +34,22 @@ class EncoderWithHead(nn.Module):
         return self.head(self.encoder(*encoder_inputs(self.modality, batch)))
 
 
+def pair_losses(
+    pair_logits: torch.Tensor, emotion: torch.Tensor, sentiment: torch.Tensor, smoothing: float = 0.0
+) -> torch.Tensor:
+    """(B,) negative log-probability of everything an example's labels allow.
+
+    pair_logits (B, 8); emotion and sentiment (B,) with UNKNOWN where a corpus does not say: an
+    example with an emotion only is scored by that emotion's whole probability.
+    With smoothing, that share of each example's weight asks for all pairs alike (Szegedy et al. 2016).
+    """
+    log_joint = pair_logits.float().log_softmax(dim=1)
+    fits_emotion = (emotion.unsqueeze(1) == PAIR_EMOTION) | (emotion == UNKNOWN).unsqueeze(1)
+    fits_sentiment = (sentiment.unsqueeze(1) == PAIR_SENTIMENT) | (sentiment == UNKNOWN).unsqueeze(1)
+    losses = -log_joint.masked_fill(~(fits_emotion & fits_sentiment), -torch.inf).logsumexp(dim=1)
+    return (1 - smoothing) * losses - smoothing * log_joint.mean(dim=1)
+
+
 def pair_loss(
     pair_logits: torch.Tensor,
     emotion: torch.Tensor,
@@ -41,17 +57,8 @@ def pair_loss(
     emotion_weights: torch.Tensor,
     smoothing: float = 0.0,
 ) -> torch.Tensor:
-    """Mean negative log-probability of everything an example's labels allow.
-
-    pair_logits (B, 8); emotion and sentiment (B,) with UNKNOWN where a corpus does not say: an
-    example with an emotion only is scored by that emotion's whole probability. emotion_weights (7,).
-    With smoothing, that share of each example's weight asks for all pairs alike (Szegedy et al. 2016).
-    """
-    log_joint = pair_logits.float().log_softmax(dim=1)
-    fits_emotion = (emotion.unsqueeze(1) == PAIR_EMOTION) | (emotion == UNKNOWN).unsqueeze(1)
-    fits_sentiment = (sentiment.unsqueeze(1) == PAIR_SENTIMENT) | (sentiment == UNKNOWN).unsqueeze(1)
-    losses = -log_joint.masked_fill(~(fits_emotion & fits_sentiment), -torch.inf).logsumexp(dim=1)
-    losses = (1 - smoothing) * losses - smoothing * log_joint.mean(dim=1)
+    """Mean of `pair_losses`, each example weighted by its emotion, emotion_weights (7,), or 1 where that is unknown."""
+    losses = pair_losses(pair_logits, emotion, sentiment, smoothing)
     weights = torch.where(emotion == UNKNOWN, 1.0, emotion_weights[emotion.clamp(min=0)])
     return (losses * weights).sum() / weights.sum()
 
@@ -61,6 +68,15 @@ def class_weights(emotion: torch.Tensor, power: float) -> torch.Tensor:
     counts = torch.bincount(emotion[emotion != UNKNOWN], minlength=len(EMOTIONS)).float()
     weights = torch.where(counts > 0, (counts / counts.sum()).clamp(min=1e-6) ** -power, 0.0)
     return weights * counts.sum() / (weights * counts).sum()
+
+
+def mixed_precision(wanted: bool = True) -> torch.autocast:
+    """bfloat16 for what layers compute, where it is wanted and the processor has it.
+
+    Without AVX-512 each product would be emulated, hundreds of times slower than float32.
+    """
+    has_it = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+    return torch.autocast("cpu", torch.bfloat16, enabled=wanted and has_it)
 
 
 @torch.inference_mode()
@@ -76,7 +92,7 @@ def pair_logits_of(
     logits = torch.empty(len(dataset), len(PAIR_EMOTION))
     batches = dataset.batches(batch_size, order, frame_count=frame_count)
     for start, batch in zip(range(0, len(order), batch_size), batches, strict=True):
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             logits[order[start : start + batch_size]] = model(batch.clips).float()
     return logits
 

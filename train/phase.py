@@ -19,7 +19,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.tensorboard import SummaryWriter
 
 from train.dataset import Batch, ExampleDataset
-from train.loop import EncoderWithHead, Score, by_length, pair_loss, score
+from train.loop import EncoderWithHead, Score, by_length, mixed_precision, pair_loss, score
 from train.settings import PhaseSettings
 
 logger = logging.getLogger(__name__)
@@ -207,7 +207,7 @@ def _step(
     emotion_weights: torch.Tensor,
     phase: PhaseSettings,
 ) -> float:
-    with torch.autocast("cpu", torch.bfloat16, enabled=phase.precision == "bfloat16"):
+    with mixed_precision(phase.precision == "bfloat16"):
         pair_logits = model(batch.clips)
     loss = pair_loss(pair_logits, batch.emotion, batch.sentiment, emotion_weights, phase.label_smoothing)
     optimizer.zero_grad()

@@ -31,7 +31,7 @@ class PhaseSettings:
     dimensions: int = 3
     """For frames only: 2 trains the network's two-dimensional twin on stills."""
     precision: Literal["bfloat16", "float32"] = "bfloat16"
-    """What layers compute in; weights and losses are float32 either way."""
+    """What layers compute in, bfloat16 where the processor has it; weights and losses are float32 either way."""
     frame_count: int | None = None
     """For frames only: how long the clips are that stills are turned into; left out, as in use."""
     frame_sizes_px: tuple[int, ...] = ()
@@ -44,6 +44,8 @@ class PhaseSettings:
     """Weights are averaged along the run, each step counting this much less than the next; 0: the last are taken."""
     label_smoothing: float = 0.0
     """Share of an example's weight that is spread over all permitted pairs."""
+    flat_punctuation: float = 0.0
+    """For words only: how often a line is read as a recogniser writes a flat voice, without "!", dashes and dots."""
     patience: int | None = None
     """The phase ends early after so many epochs without a better one; left out, it runs to its end."""
 
