@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from sentiment.clip_datatypes import ClipSettings
 from sentiment.errors import SettingsError
+
+if TYPE_CHECKING:
+    from train.joint_settings import JointRecipe
 
 RECIPES_FOLDER = Path(__file__).parent / "recipes"
 
@@ -114,8 +117,8 @@ class Recipe:
         return {modality: settings for modality, settings in every.items() if settings is not None}
 
 
-def load_recipe(name_or_path: str) -> Recipe:
-    """The recipe of that name in train/recipes, or in that TOML file.
+def load_recipe(name_or_path: str) -> Recipe | JointRecipe:
+    """The recipe of that name in train/recipes, or in that TOML file: a JointRecipe where it has a [joint] table.
 
     Raises SettingsError where there is none, or it holds a setting that does not exist.
     """
@@ -129,7 +132,14 @@ def load_recipe(name_or_path: str) -> Recipe:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path.name} is no valid TOML: {error}.") from error
-    return from_table(Recipe, table, path.name)
+    return recipe_from_table(table, path.name)
+
+
+def recipe_from_table(table: Mapping[str, Any], where: str) -> Recipe | JointRecipe:
+    """The recipe that a TOML file or a checkpoint's "training" holds; raises SettingsError like `load_recipe`."""
+    from train.joint_settings import JointRecipe  # here, since it builds on this module
+
+    return from_table(JointRecipe if "joint" in table else Recipe, table, where)
 
 
 def from_table(kind: type, table: Mapping[str, Any], where: str) -> Any:
