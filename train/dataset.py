@@ -160,17 +160,9 @@ class ExampleDataset:
         return sum(len(line) for line in (text or "", *context))
 
     def _read(self, i: int, seed: int | None) -> tuple[str | None, tuple[str, ...]]:
-        """An example's text and the earlier utterances that the settings ask for, or, given a seed, some of them."""
-        text, wanted = self.examples[i].text, self.preprocessor.settings.context_utterances
-        context = self.examples[i].context
-        latest = context[max(0, len(context) - wanted) :]
-        if text is None or seed is None:
-            return text, latest
-        generator = np.random.default_rng([seed, i])
-        lines = (*(forget_context(latest, generator) if latest else ()), text)
-        if generator.random() < self._flat_punctuation:
-            lines = flatten_punctuation(lines)
-        return lines[-1], lines[:-1]
+        generator = None if seed is None else np.random.default_rng([seed, i])
+        settings = self.preprocessor.settings
+        return read_words(self.examples[i], settings.context_utterances, generator, self._flat_punctuation)
 
     def _hear(self, i: int, variant: int | None) -> tuple[torch.Tensor, torch.Tensor | None]:
         key = self.examples[i].key
@@ -184,6 +176,23 @@ class ExampleDataset:
                 log_mel, speech_states = log_mel.half(), None if speech_states is None else speech_states.half()
             self._heard[key, variant] = log_mel, speech_states
         return self._heard[key, variant]
+
+
+def read_words(
+    example: Example, context_utterances: int, generator: np.random.Generator | None, flat_punctuation: float
+) -> tuple[str | None, tuple[str, ...]]:
+    """An example's text and the earlier utterances that are asked for.
+
+    Given a generator, some of these are forgotten, and a share `flat_punctuation` of the times all is flattened.
+    """
+    text, context = example.text, example.context
+    latest = context[max(0, len(context) - context_utterances) :]
+    if text is None or generator is None:
+        return text, latest
+    lines = (*(forget_context(latest, generator) if latest else ()), text)
+    if generator.random() < flat_punctuation:
+        lines = flatten_punctuation(lines)
+    return lines[-1], lines[:-1]
 
 
 def _resize(stills: torch.Tensor, size_px: int) -> torch.Tensor:

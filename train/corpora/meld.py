@@ -1,10 +1,17 @@
-"""MELD (Poria et al. 2019): utterances of *Friends* with emotion and sentiment. Its words alone are read here."""
+"""MELD (Poria et al. 2019): utterances of *Friends* with emotion and sentiment.
+
+`load` gives the words alone; `clip_rows` gives the same utterances with the video file of each, where there is
+one that shows and sounds what was annotated.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +23,55 @@ from train.errors import DataError
 NAME: Final = "meld"
 OFFICIAL_SPLITS: Final[dict[Split, str]] = {"train": "train", "selection": "dev", "test": "test"}
 COLUMNS: Final = ("Utterance", "Emotion", "Sentiment", "Dialogue_ID", "Utterance_ID")
+
+CLIP_FOLDERS: Final[dict[Split, str]] = {
+    "train": "train_splits",
+    "selection": "dev_splits_complete",
+    "test": "output_repeated_splits_test",
+}
+"""What the archives of the clips unpack to."""
+
+MAX_CLIP_SECONDS: Final = 30.0
+"""Clips are read no further. The longest utterance whose timestamps can be believed, dev dia74_utt19, takes 28.5 s."""
+
+UNUSABLE_CLIPS: Final = {
+    # No decoder opens it (declare-lab/MELD, issues 39 and 52).
+    "train/dia125_utt3": "corrupt",
+    # Cut by timestamps that are wrong (declare-lab/MELD, issue 20): somewhere in them the utterance may be said.
+    "train/dia309_utt0": "timestamps lie: 41 s",
+    "test/dia38_utt4": "timestamps lie: 305 s",
+    "test/dia220_utt0": "timestamps lie: 235 s",
+    "test/dia155_utt3": "timestamps lie: 0 s",
+}
+"""Clips that are there and must not be looked at or listened to, and why. A re-cut of the same utterance may."""
+
+KNOWN_MISSING_CLIPS: Final = frozenset({"dev/dia110_utt7"})
+"""In no copy of the corpus (declare-lab/MELD, issue 22). Any other that is missing was lost on the way."""
+
+ALMOST_SILENT_CLIPS: Final = frozenset(
+    {
+        *("dev/dia99_utt3", "dev/dia108_utt5"),
+        *("train/dia71_utt0", "train/dia179_utt8", "train/dia312_utt9"),
+        *("train/dia332_utt1", "train/dia406_utt2", "train/dia523_utt10"),
+    }
+)
+"""Two video frames long, 0.084 s: there is something to see, and too little to hear."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClipRow:
+    """An annotated utterance, and the file that shows it."""
+
+    example: Example
+    """Its words; `key` is such as "test/dia38_utt4"."""
+    clip: Path | None
+    """None where there is none that may be used: such utterances are kept for their words."""
+    excluded: str | None
+    """Why there is no clip, in a few words; None where there is one."""
+    sound_excluded: str | None = None
+    """Why the clip's sound must not be listened to; None where it may be."""
+    max_seconds: float = MAX_CLIP_SECONDS
+    """How much of the clip may be read, from its beginning."""
 
 
 def is_present(data_folder: Path, split: Split | None = None) -> bool:
@@ -136,3 +192,67 @@ def _dialogue_to_examples(split: Split, dialogue: int, utterances: dict[int, dic
         examples.append(Example(NAME, key, row["Emotion"], row["Sentiment"], text, context, group=group))
         said.append(text)
     return examples
+
+
+# ---------------------------------------------------------------- clips
+
+
+def clip_rows(data_folder: Path, split: Split) -> list[ClipRow]:
+    """Every utterance that `load` gives, in the same order, with its clip.
+
+    The folders of the clips may lie at any depth. What macOS leaves behind (`._name`) and clips without an
+    annotation are passed over; of a clip and its corrected re-cut the re-cut is taken.
+
+    Raises DataError where the CSV file is missing or malformed, or where there is not a single clip of the split.
+    """
+    examples = load(data_folder, split)
+    clips = _find_clips(data_folder, split)
+    if not clips:
+        raise DataError(
+            f"{data_folder} has no clips of MELD's {OFFICIAL_SPLITS[split]} part: expected is a folder "
+            f"{CLIP_FOLDERS[split]} with files such as dia0_utt0.mp4; get them by: python -m train download meld "
+            f"--to {data_folder}"
+        )
+    return [_to_clip_row(example, clips.get(example.key)) for example in examples]
+
+
+def clips_without_annotation(data_folder: Path, split: Split) -> list[Path]:
+    """Clips of utterances that the CSV file does not have, sorted; of an utterance that has two, the re-cut."""
+    annotated = {example.key for example in load(data_folder, split)}
+    return sorted(path for key, path in _find_clips(data_folder, split).items() if key not in annotated)
+
+
+def is_recut(clip: Path) -> bool:
+    """Whether a clip is a corrected re-cut, of which there are 132 in the test part."""
+    match = _CLIP_NAME.fullmatch(clip.name)
+    return match is not None and match["recut"] is not None
+
+
+_CLIP_NAME: Final = re.compile(r"(?P<recut>final_videos_test)?dia(?P<dialogue>\d+)_utt(?P<utterance>\d+)\.mp4")
+
+
+def _to_clip_row(example: Example, clip: Path | None) -> ClipRow:
+    if clip is None:
+        return ClipRow(example, None, "missing in every copy" if example.key in KNOWN_MISSING_CLIPS else "missing")
+    if example.key in UNUSABLE_CLIPS and not is_recut(clip):
+        return ClipRow(example, None, UNUSABLE_CLIPS[example.key])
+    return ClipRow(example, clip, None, "almost no sound" if example.key in ALMOST_SILENT_CLIPS else None)
+
+
+def _find_clips(data_folder: Path, split: Split) -> dict[str, Path]:
+    """The clip to use by the key of its utterance. Of copies at several depths the nearest to the top wins."""
+    found: dict[str, Path] = {}
+    for path in _clip_files(data_folder, split):
+        match = _CLIP_NAME.fullmatch(path.name)
+        if match is None:
+            continue
+        key = f"{OFFICIAL_SPLITS[split]}/dia{int(match['dialogue'])}_utt{int(match['utterance'])}"
+        if key not in found or (match["recut"] and not is_recut(found[key])):
+            found[key] = path
+    return found
+
+
+def _clip_files(data_folder: Path, split: Split) -> Iterator[Path]:
+    folders = [path for path in data_folder.rglob(CLIP_FOLDERS[split]) if path.is_dir()]
+    for folder in sorted(folders, key=lambda path: (len(path.parts), path)):
+        yield from sorted(path for path in folder.rglob("*.mp4") if path.is_file())
