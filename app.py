@@ -27,7 +27,9 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"local port (default {DEFAULT_PORT})")
     parser.add_argument("--host", help=f"address to listen on (default {LOCAL_HOST}; on a Space, every address)")
     parser.add_argument("--share", action="store_true", help="also make a public link, for up to a week")
-    parser.add_argument("--checkpoint", type=Path, metavar="DIR", help="weights to use (default: the bundled ones)")
+    parser.add_argument(
+        "--checkpoint", metavar="DIR", help="weights: a folder or hf://NAME (default: the bundled ones)"
+    )
     parser.add_argument("--whisper", default="base", metavar="NAME", help="speech recogniser: a name or a folder")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     options = parser.parse_args(arguments)

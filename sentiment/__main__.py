@@ -43,7 +43,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     analyze.add_argument("video", type=Path, metavar="VIDEO", help="a video or sound file")
     analyze.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
-    analyze.add_argument("--checkpoint", type=Path, metavar="DIR", help="trained weights (default: the bundled ones)")
+    analyze.add_argument(
+        "--checkpoint", metavar="DIR", help="trained weights: a folder or hf://NAME (default: the bundled ones)"
+    )
     analyze.add_argument(
         "--whisper", default="base", metavar="NAME", help="speech recogniser: a model's name or folder (default: base)"
     )

@@ -136,12 +136,7 @@ def load_checkpoint(
     another format than this version of the program, TranscriptionError where its Whisper cannot be had.
     """
     folder = Path(folder)
-    manifest = read_manifest(folder)
-    for file, expected in manifest["sha256"].items():
-        if not (folder / file).is_file():
-            raise CheckpointError(f"Checkpoint {folder} lacks {file}.")
-        if _sha256(folder / file) != expected:
-            raise CheckpointError(f"Checkpoint {folder}: {file} is not the file that was saved (its sha256 differs).")
+    manifest = verify_files(folder)
     try:
         clip_settings = ClipSettings(**_with_tuples(manifest["clip"]))
         settings = NetworkSettings(**_with_tuples(manifest["network"]))
@@ -162,6 +157,20 @@ def load_checkpoint(
         metrics=manifest["metrics"],
         device=torch.device(device),
     )
+
+
+def verify_files(folder: Path) -> dict[str, Any]:
+    """The manifest of a checkpoint all of whose files are those that were saved.
+
+    Raises CheckpointError where one is missing or its sha256 differs.
+    """
+    manifest = read_manifest(folder)
+    for file, expected in manifest["sha256"].items():
+        if not (folder / file).is_file():
+            raise CheckpointError(f"Checkpoint {folder} lacks {file}.")
+        if _sha256(folder / file) != expected:
+            raise CheckpointError(f"Checkpoint {folder}: {file} is not the file that was saved (its sha256 differs).")
+    return manifest
 
 
 def find_speech_encoder(settings: ClipSettings, transcriber: Transcriber | None = None) -> SpeechEncoder | None:

@@ -23,6 +23,7 @@ from sentiment.clips import crop_faces, sample_times
 from sentiment.datatypes import AudioTrack, FaceBox, Segment, SegmentPrediction, Timeline, Word
 from sentiment.errors import CheckpointError, SettingsError
 from sentiment.faces import FaceFinder, FaceSettings, follow_face, frames_of
+from sentiment.hub import find_checkpoint
 from sentiment.media import MediaFile, open_media
 from sentiment.prediction import predict
 from sentiment.provenance import describe_media, trace_provenance
@@ -77,15 +78,15 @@ class LoadedModels:
 def load_models(checkpoint: Path | str | None = None, whisper: str = "base", device: str = "auto") -> LoadedModels:
     """Load the network and the speech recogniser; takes some seconds.
 
-    `checkpoint` is a folder, by default the bundled one; `whisper` a model's name or folder; `device`
-    "auto" (CUDA where there is one), "cpu" or "cuda".
+    `checkpoint` is a folder or hf://OWNER/NAME (see `sentiment.hub.find_checkpoint`), by default the bundled one;
+    `whisper` a model's name or folder; `device` "auto" (CUDA where there is one), "cpu" or "cuda".
 
     Raises CheckpointError, TranscriptionError, or SettingsError for a device that is not there.
     """
     network_device = _choose_device(device)
     if checkpoint is None and not STARTER_CHECKPOINT.is_dir():
         raise CheckpointError(f"There are no bundled weights at {STARTER_CHECKPOINT}; name a checkpoint's folder.")
-    folder = STARTER_CHECKPOINT if checkpoint is None else Path(checkpoint)
+    folder = STARTER_CHECKPOINT if checkpoint is None else find_checkpoint(checkpoint)
     transcriber = load_transcriber(whisper, device)
     return LoadedModels(load_checkpoint(folder, network_device, transcriber), transcriber, network_device)
 

@@ -1,4 +1,4 @@
-"""The command line of training: python -m train fit | evaluate | crossvalidate | probe | card."""
+"""The command line of training: python -m train fit | evaluate | crossvalidate | probe | card | publish."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from sentiment.errors import SentimentError, SettingsError
-from train import probes
+from train import probes, publish
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     fit.set_defaults(run=_fit)
 
     evaluate = commands.add_parser("evaluate", help="measure a checkpoint on held-out data, as JSON on stdout")
-    evaluate.add_argument("--checkpoint", type=Path, required=True, help="folder of the checkpoint")
+    evaluate.add_argument("--checkpoint", required=True, help="folder of the checkpoint or its run, or hf://NAME")
     evaluate.add_argument("--data", type=Path, required=True, help="folder that holds the corpora, zipped or unpacked")
     evaluate.add_argument("--split", choices=("test", "selection"), default="test")
     evaluate.add_argument("--figures", type=Path, metavar="DIR", help="also draw the figures, as SVG, into this folder")
@@ -49,13 +49,14 @@ def _parser() -> argparse.ArgumentParser:
     crossvalidate.add_argument("--recipe", default="starter", help="a name in train/recipes, or a TOML file")
     crossvalidate.add_argument("--data", type=Path, required=True, help="folder that holds RAVDESS, zipped or unpacked")
     crossvalidate.add_argument("--seeds", type=int, nargs="+", default=[1], help="one run over all folds for each")
-    crossvalidate.add_argument("--checkpoint", type=Path, help="also put the figures into this checkpoint")
+    crossvalidate.add_argument("--checkpoint", help="also put the figures into this checkpoint")
     crossvalidate.set_defaults(run=_crossvalidate)
 
     probes.add_command(commands)
+    publish.add_command(commands)
 
     card = commands.add_parser("card", help="write a checkpoint's MODEL_CARD.md anew from its figures")
-    card.add_argument("--checkpoint", type=Path, required=True, help="folder of the checkpoint")
+    card.add_argument("--checkpoint", required=True, help="folder of the checkpoint or its run")
     card.add_argument("--figures", type=Path, metavar="DIR", help="also draw its figures, as SVG, into this folder")
     card.set_defaults(run=_card)
     return parser
@@ -72,42 +73,48 @@ def _fit(options: argparse.Namespace) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     from sentiment.checkpoint import load_checkpoint, update_metrics
+    from sentiment.hub import find_checkpoint, find_own_checkpoint
     from train.evaluate import evaluate
     from train.fit import write_model_card
 
     if options.store and options.split != "test":
         raise SettingsError("--store keeps what was measured on the test part; leave out --split.")
-    figures = evaluate(load_checkpoint(options.checkpoint), options.data, options.split)
+    folder = find_own_checkpoint(options.checkpoint) if options.store else find_checkpoint(options.checkpoint)
+    figures = evaluate(load_checkpoint(folder), options.data, options.split)
     print(json.dumps(figures))
     if options.figures is not None:
         from train.plots import draw_figures
 
         draw_figures(figures, options.figures)
     if options.store:
-        update_metrics(options.checkpoint, figures)
-        write_model_card(options.checkpoint)
+        update_metrics(folder, figures)
+        write_model_card(folder)
 
 
 def _crossvalidate(options: argparse.Namespace) -> None:
     from sentiment.checkpoint import update_metrics
+    from sentiment.hub import find_own_checkpoint
     from train.crossvalidate import cross_validate
     from train.settings import load_recipe
 
+    folder = None if options.checkpoint is None else find_own_checkpoint(options.checkpoint)
     figures = cross_validate(load_recipe(options.recipe), options.data, options.seeds)
     print(json.dumps(figures))
-    if options.checkpoint is not None:
-        update_metrics(options.checkpoint, {"cross_validation": figures})
+    if folder is not None:
+        update_metrics(folder, {"cross_validation": figures})
 
 
 def _card(options: argparse.Namespace) -> None:
     from sentiment.checkpoint import read_manifest
+    from sentiment.hub import find_own_checkpoint
     from train.fit import write_model_card
 
+    folder = find_own_checkpoint(options.checkpoint)
     if options.figures is not None:
         from train.plots import draw_figures
 
-        draw_figures(read_manifest(options.checkpoint)["metrics"], options.figures)
-    write_model_card(options.checkpoint)
+        draw_figures(read_manifest(folder)["metrics"], options.figures)
+    write_model_card(folder)
 
 
 if __name__ == "__main__":

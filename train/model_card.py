@@ -59,7 +59,7 @@ def render_model_card(checkpoint_folder: Path, known_failures: str = "") -> str:
             Calibration(**manifest["calibration"]),
             known_failures,
             manifest.get("cost"),
-            tuple(name for name in _DRAWINGS if (checkpoint_folder / FIGURES_FOLDER / name).is_file()),
+            drawings_beside(checkpoint_folder),
         )
     )
 
@@ -81,6 +81,11 @@ def render(card: ModelCard) -> str:
         _drawings(card.drawings),
     )
     return "\n\n".join(section.strip() for section in sections if section) + "\n"
+
+
+def drawings_beside(checkpoint_folder: Path) -> tuple[str, ...]:
+    """Names of the drawings that lie where the checkpoint's card links to."""
+    return tuple(name for name in _DRAWINGS if (checkpoint_folder / FIGURES_FOLDER / name).is_file())
 
 
 def _introduction(recipe: Recipe) -> str:

@@ -51,7 +51,7 @@ TASKS: Final = {"emotion": EMOTIONS, "sentiment": SENTIMENTS}
 def add_command(commands: Any) -> None:
     """Adds `probe` to the commands of `python -m train`; `commands` is what argparse's add_subparsers gives."""
     probe = commands.add_parser("probe", help="ask the whole path what no corpus asks, as JSON on stdout")
-    probe.add_argument("--checkpoint", type=Path, required=True, help="folder of the checkpoint")
+    probe.add_argument("--checkpoint", required=True, help="folder of the checkpoint or its run, or hf://NAME")
     probe.add_argument("--data", type=Path, required=True, help="folder that holds the corpora, zipped or unpacked")
     probe.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="which probes (default: all)")
     probe.add_argument("--lines", type=int, default=300, help="how many lines are spoken (default: 300)")
@@ -61,10 +61,12 @@ def add_command(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     from sentiment.checkpoint import update_metrics
+    from sentiment.hub import find_checkpoint, find_own_checkpoint
     from sentiment.pipeline import load_models
     from train.probe_videos import probe_example, probe_neutral_reading
 
-    models = load_models(options.checkpoint)
+    folder = find_own_checkpoint(options.checkpoint) if options.store else find_checkpoint(options.checkpoint)
+    models = load_models(folder)
     probes = {
         "spoken": lambda: probe_spoken(models.checkpoint, models.transcriber, options.data, options.lines),
         "neutral_reading": lambda: probe_neutral_reading(models, options.data),
@@ -73,7 +75,7 @@ def _run(options: argparse.Namespace) -> None:
     results = {part: probes[part]() for part in PARTS if part in options.parts}
     print(json.dumps(results))
     if options.store:
-        update_metrics(options.checkpoint, {part: results[part] for part in STORED_PARTS if part in results})
+        update_metrics(folder, {part: results[part] for part in STORED_PARTS if part in results})
 
 
 def probe_spoken(

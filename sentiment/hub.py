@@ -1,0 +1,66 @@
+"""Where a checkpoint is: a folder, the folder of a run that made one, or a repository on the Hugging Face hub."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+from sentiment.checkpoint import MANIFEST, TOKENIZER
+from sentiment.errors import CheckpointError, SettingsError
+from sentiment.labels import MODALITIES
+
+HUB_PREFIX: Final = "hf://"
+CARD: Final = "MODEL_CARD.md"
+CHECKPOINT_FILES: Final = (MANIFEST, *(f"{part}.safetensors" for part in (*MODALITIES, "fusion")), TOKENIZER, CARD)
+"""All that is ever fetched of a repository; nothing else that lies in it reaches this machine."""
+
+_REPOSITORY: Final = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
+
+
+def find_checkpoint(address: Path | str) -> Path:
+    """The folder of a checkpoint.
+
+    `address` is one of
+
+        a folder with a checkpoint.json in it, which is returned as it is;
+        the folder of a training run, whose `checkpoint` folder is returned;
+        hf://OWNER/NAME or hf://OWNER/NAME@REVISION, a repository on the Hugging Face hub. Its files are fetched
+        into the hub's cache on this machine once, and found there afterwards, also without a network.
+
+    Raises CheckpointError where a repository cannot be had. What lies in the folder is for
+    `sentiment.checkpoint.load_checkpoint` to check.
+    """
+    if str(address).startswith(HUB_PREFIX):
+        return _fetch(str(address))
+    folder = Path(address)
+    made_by_run = folder / "checkpoint"
+    return made_by_run if not (folder / MANIFEST).is_file() and (made_by_run / MANIFEST).is_file() else folder
+
+
+def find_own_checkpoint(address: Path | str) -> Path:
+    """The same for a checkpoint that is to be changed: raises SettingsError for one on the hub, which is only read."""
+    if str(address).startswith(HUB_PREFIX):
+        raise SettingsError(f"{address} lies on the hub and is not written to; name a folder on this machine.")
+    return find_checkpoint(address)
+
+
+def _fetch(address: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, HTTPError
+
+    found = _REPOSITORY.fullmatch(address.removeprefix(HUB_PREFIX))
+    if found is None:
+        raise CheckpointError(
+            f"A checkpoint on the hub is named {HUB_PREFIX}OWNER/NAME or {HUB_PREFIX}OWNER/NAME@REVISION, "
+            f"got {address!r}."
+        )
+    try:
+        folder = snapshot_download(found["name"], revision=found["revision"], allow_patterns=list(CHECKPOINT_FILES))
+    # HTTPError is what the hub answers and what the network fails with, OSError that of a full disk or no network.
+    except (HTTPError, HFValidationError, OSError) as error:
+        reason = str(error).strip().partition("\n")[0].removeprefix("Got: ").rstrip(".")
+        raise CheckpointError(f"{address} could not be fetched from the Hugging Face hub: {reason}.") from error
+    if not (Path(folder) / MANIFEST).is_file():
+        raise CheckpointError(f"{address} is no checkpoint: the repository has no {MANIFEST}.")
+    return Path(folder)

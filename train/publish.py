@@ -1,0 +1,96 @@
+"""A checkpoint and its card onto the Hugging Face hub, from where `--checkpoint hf://NAME` loads it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from sentiment.checkpoint import MANIFEST, verify_files
+from sentiment.errors import CheckpointError, SettingsError
+from sentiment.hub import CARD, HUB_PREFIX
+from train.model_card import FIGURES_FOLDER, drawings_beside
+
+HUB_CARD: Final = "README.md"
+"""The name under which the hub shows a card."""
+
+HUB_DRAWINGS: Final = "figures"
+"""The folder of a repository that the card's drawings go into."""
+
+
+def add_command(commands: Any) -> None:
+    """Adds `publish` to the commands of `python -m train`; `commands` is what argparse's add_subparsers gives."""
+    publishing = commands.add_parser("publish", help="push a checkpoint and its card to the Hugging Face hub")
+    publishing.add_argument("--checkpoint", required=True, help="folder of the checkpoint or its run")
+    publishing.add_argument("--repo", required=True, metavar="OWNER/NAME", help="repository; made where it is missing")
+    publishing.add_argument("--private", action="store_true", help="where it is made: seen by its owner alone")
+    publishing.add_argument("--dry-run", action="store_true", help="list the files and their sizes; push nothing")
+    publishing.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from sentiment.hub import find_own_checkpoint
+
+    files = files_to_publish(find_own_checkpoint(options.checkpoint))
+    for name, content in files.items():
+        size_bytes = len(content) if isinstance(content, bytes) else content.stat().st_size
+        print(f"{size_bytes:>13,} bytes  {name}", file=sys.stderr)
+    if options.dry_run:
+        print(f"dry run: nothing was pushed to {options.repo}", file=sys.stderr)
+        return
+    print(publish(files, options.repo, options.private))
+    print(f"load it with: python app.py --checkpoint {HUB_PREFIX}{options.repo}", file=sys.stderr)
+
+
+def files_to_publish(folder: Path) -> dict[str, Path | bytes]:
+    """Name in the repository → file or content: the checkpoint's files, its card twice, the card's drawings.
+
+    Nothing else that lies in the folder is pushed. The card is MODEL_CARD.md, for the app, and README.md, which the
+    hub shows.
+
+    Raises CheckpointError where the checkpoint is not whole or has no card.
+    """
+    manifest = verify_files(folder)
+    card = folder / CARD
+    if not card.is_file():
+        raise CheckpointError(f"{folder} has no {CARD}; write it with: python -m train card --checkpoint {folder}")
+    drawings = [folder / FIGURES_FOLDER / name for name in drawings_beside(folder)]
+    shown = card.read_text(encoding="utf-8").replace(f"({FIGURES_FOLDER}/", f"({HUB_DRAWINGS}/")
+    return {
+        HUB_CARD: shown.encode(),
+        MANIFEST: folder / MANIFEST,
+        **{name: folder / name for name in manifest["sha256"]},
+        CARD: card,
+        **{f"{HUB_DRAWINGS}/{drawing.name}": drawing for drawing in drawings},
+    }
+
+
+def publish(files: dict[str, Path | bytes], repository: str, private: bool = False) -> str:
+    """Pushes the files in one commit, so that nobody ever loads a half of them; returns the commit's address.
+
+    The repository is made where it is missing; `private` concerns only that.
+
+    Raises SettingsError for a name that is none, or without a token; CheckpointError where the hub refuses or cannot
+    be reached.
+    """
+    from huggingface_hub import CommitOperationAdd, HfApi, get_token
+    from huggingface_hub.errors import HFValidationError, HTTPError
+
+    if get_token() is None:
+        raise SettingsError("There is no token for the Hugging Face hub: run `hf auth login`, or set HF_TOKEN.")
+    hub = HfApi()
+    try:
+        hub.create_repo(repository, private=private, exist_ok=True)
+        operations = [CommitOperationAdd(name, content) for name, content in files.items()]
+        commit = hub.create_commit(repository, operations, commit_message="Checkpoint and its card")
+    except HFValidationError as error:
+        raise SettingsError(f"{repository!r} is no name of a repository on the hub: {_first_line(error)}.") from error
+    # HTTPError is what the hub answers and what the network fails with; OSError where the network is switched off.
+    except (HTTPError, OSError) as error:
+        raise CheckpointError(f"{repository} could not be pushed to the hub: {_first_line(error)}.") from error
+    return str(commit.commit_url)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".")
