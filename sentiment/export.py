@@ -1,239 +1,245 @@
-"""A timeline as files: JSON for programs, CSV for spreadsheets, WebVTT for players.
+"""A timeline as files. One table says which kinds there are; everything that offers or writes them reads it.
 
 Each file appears whole or not at all: it is written beside its place and then renamed.
+
+    export           the table, and `write_all`
+    timeline_json    JSON
+    tables           CSV: a row per segment, and the long form
+    captions         SRT and WebVTT
+    elan             tiers for ELAN
+    markers          chapters and markers for editors
+    report           one HTML page that needs nothing else
+    annotate         the video with its answers in the picture
+    bundle           all of them with where they come from
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from sentiment.datatypes import Affect, FaceBox, Moment, SegmentPrediction, Timeline
-from sentiment.doubt import doubt_about
+from sentiment.datatypes import Timeline
 from sentiment.errors import SettingsError
-from sentiment.labels import EMOTIONS, MODALITIES, SENTIMENTS
-from sentiment.timeline import format_percent, headline
+from sentiment.timeline_json import timeline_json, timeline_to_dict
 
-SCHEMA_VERSION = "1.1"
-"""Of timeline.json. The first number changes where a reader of the old files would break."""
+__all__ = [
+    "DEFAULT_KINDS",
+    "EXPORT_KINDS",
+    "ExportKind",
+    "ExportProgress",
+    "export_kinds",
+    "possible_kinds",
+    "timeline_to_dict",
+    "write_all",
+    "write_export",
+]
 
-PROBABILITY_DIGITS = 4
-"""Seven numbers rounded so are at most 3.5e-4 away from their sum, within PROBABILITY_TOLERANCE."""
-
-TIME_DIGITS = 3
-"""Milliseconds, as in WebVTT."""
-
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""A spreadsheet runs a cell that starts with one of these (OWASP, "CSV Injection")."""
-
-FILE_NAMES = {"json": "timeline.json", "csv": "segments.csv", "vtt": "captions.vtt"}
-
-
-# ---------------------------------------------------------------- JSON
+ExportProgress = Callable[[float], None]
+"""Called with the share that is done, in [0, 1]. An exception that it raises ends the writing, and leaves nothing."""
 
 
-def timeline_to_dict(timeline: Timeline) -> dict[str, Any]:
-    """The timeline as plain dicts, lists, strings and numbers, ready for JSON.
+# ---------------------------------------------------------------- which there are
 
-    Times are in seconds to the millisecond, probabilities have four digits and still sum to 1 within 1e-3,
-    and what does not exist (an answer, a doubt, a modality, a face, a language) is None.
+
+@dataclass(frozen=True, slots=True)
+class ExportKind:
+    """One kind of file that a timeline can leave as."""
+
+    key: str
+    """What `write_all` and `--formats` call it."""
+    label: str
+    """For a button."""
+    help: str
+    """One line, for the person who wonders whether this is the one."""
+    file_name: str
+    media_type: str
+    slow: bool = False
+    """Takes as long as the video or longer: to be made when it is asked for, with progress."""
+    needs_picture: bool = False
+    """Can be made of a file with a picture only."""
+
+    @property
+    def ending(self) -> str:
+        """Of the file's name, with its dot."""
+        return Path(self.file_name).suffix
+
+
+EXPORT_KINDS: tuple[ExportKind, ...] = (
+    ExportKind("json", "JSON", "All that was found and where it comes from, for programs.", "timeline.json",
+               "application/json"),
+    ExportKind("csv", "CSV table", "One row per segment, for spreadsheets.", "segments.csv", "text/csv"),
+    ExportKind("long", "CSV, long form", "One row per probability, of each signal too: for pandas and R.",
+               "answers.csv", "text/csv"),
+    ExportKind("srt", "SRT captions", "Words with emotion, for editors and most players.", "captions.srt",
+               "application/x-subrip"),
+    ExportKind("vtt", "WebVTT captions", "Words with emotion, for web pages.", "captions.vtt", "text/vtt"),
+    ExportKind("eaf", "ELAN", "Words, emotions and each signal as tiers, to annotate further.", "timeline.eaf",
+               "application/xml"),
+    ExportKind("chapters", "YouTube chapters", "Where the mood turns, for a video's description.", "chapters.txt",
+               "text/plain"),
+    ExportKind("edl", "DaVinci Resolve markers", "Import > Timeline Markers from EDL.", "markers.edl", "text/plain"),
+    ExportKind("xml", "Premiere Pro markers", "A sequence with a marker per segment: File > Import.", "markers.xml",
+               "application/xml"),
+    ExportKind("html", "Report", "One page with the interactive plots: opens offline, prints well.", "report.html",
+               "text/html"),
+    ExportKind("mp4", "Annotated video", "The video with its answers below the picture.", "annotated.mp4",
+               "video/mp4", slow=True, needs_picture=True),
+    ExportKind("zip", "All, to cite and repeat", "Every file, with model, settings, versions and checksums.",
+               "bundle.zip", "application/zip", slow=True),
+)  # fmt: skip
+"""In the order in which they are offered."""
+
+DEFAULT_KINDS = ("json", "csv", "vtt")
+"""What is written where nobody chose."""
+
+
+def export_kinds(keys: Iterable[str]) -> tuple[ExportKind, ...]:
+    """The kinds of these keys, each once, in the order of EXPORT_KINDS; "all" stands for every one.
+
+    Raises:
+        SettingsError: a key that there is none of.
     """
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "video": dict(timeline.video),
-        "labels": {"emotions": list(EMOTIONS), "sentiments": list(SENTIMENTS)},
-        "language": timeline.language,
-        "segments": [_segment_to_dict(prediction) for prediction in timeline.segments],
-        "summary": _summary_to_dict(timeline),
-        "provenance": dict(timeline.provenance),
-    }
+    wanted = set(keys)
+    known = {kind.key for kind in EXPORT_KINDS}
+    if unknown := sorted(wanted - known - {"all"}):
+        names = ", ".join(kind.key for kind in EXPORT_KINDS)
+        raise SettingsError(f"There is no format {unknown[0]!r}; the formats are {names}, or all.")
+    return tuple(kind for kind in EXPORT_KINDS if "all" in wanted or kind.key in wanted)
 
 
-def _segment_to_dict(prediction: SegmentPrediction) -> dict[str, Any]:
-    segment, affect, doubt = prediction.segment, prediction.affect, doubt_about(prediction)
-    return {
-        "start_seconds": _time(segment.start_seconds),
-        "end_seconds": _time(segment.end_seconds),
-        "kind": segment.kind,
-        "text": segment.text,
-        "emotion": _distribution(EMOTIONS, affect.emotion) if affect else None,
-        "sentiment": _distribution(SENTIMENTS, affect.sentiment) if affect else None,
-        "top_emotion": affect.top_emotion if affect else None,
-        "top_sentiment": affect.top_sentiment if affect else None,
-        "certain": prediction.certain,
-        "doubt": str(doubt) if doubt else None,
-        "evidence": {modality: _affect_to_dict(prediction.alone(modality)) for modality in MODALITIES},
-        "face": [_box_to_dict(box) for box in prediction.face] or None,
-    }
-
-
-def _affect_to_dict(affect: Affect | None) -> dict[str, dict[str, float]] | None:
-    if affect is None:
-        return None
-    return {
-        "emotion": _distribution(EMOTIONS, affect.emotion),
-        "sentiment": _distribution(SENTIMENTS, affect.sentiment),
-    }
-
-
-def _distribution(labels: tuple[str, ...], probabilities: tuple[float, ...]) -> dict[str, float]:
-    return {label: _probability(p) for label, p in zip(labels, probabilities, strict=True)}
-
-
-def _box_to_dict(box: FaceBox) -> dict[str, float]:
-    """Edges are fractions of the picture's width and height."""
-    return {
-        "time_seconds": _time(box.time_seconds),
-        **{edge: _probability(getattr(box, edge)) for edge in ("left", "top", "right", "bottom", "confidence")},
-    }
-
-
-def _summary_to_dict(timeline: Timeline) -> dict[str, Any]:
-    summary = timeline.summary
-    score = summary.mean_sentiment_score
-    return {
-        "headline": headline(timeline),
-        "duration_seconds": _time(timeline.duration_seconds),
-        "analysed_seconds": _time(timeline.analysed_seconds),
-        "emotion_share": {name: _probability(share) for name, share in summary.emotion_share.items()},
-        "mean_sentiment_score": None if score is None else _probability(score),
-        "strongest_positive": _moment_to_dict(summary.strongest_positive),
-        "strongest_negative": _moment_to_dict(summary.strongest_negative),
-        "speech_share": _probability(summary.speech_share),
-        "face_share": _probability(summary.face_share),
-        "answered_share": _probability(summary.answered_share),
-        "certain_share": _probability(summary.certain_share),
-        "unanswered_segments": summary.unanswered_segments,
-    }
-
-
-def _moment_to_dict(moment: Moment | None) -> dict[str, Any] | None:
-    if moment is None:
-        return None
-    return {
-        "segment_index": moment.segment_index,
-        "time_seconds": _time(moment.time_seconds),
-        "sentiment_score": _probability(moment.sentiment_score),
-    }
-
-
-def _time(seconds: float) -> float:
-    return round(float(seconds), TIME_DIGITS)
-
-
-def _probability(value: float) -> float:
-    return round(float(value), PROBABILITY_DIGITS)
-
-
-def _json_text(timeline: Timeline) -> str:
-    return json.dumps(timeline_to_dict(timeline), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-# ---------------------------------------------------------------- CSV
-
-
-def _csv_text(timeline: Timeline) -> str:
-    """One row per segment; cells of what does not exist are empty."""
-    emotion_columns = [f"emotion_{name}" for name in EMOTIONS]
-    sentiment_columns = [f"sentiment_{name}" for name in SENTIMENTS]
-    leading = ["start_seconds", "end_seconds", "kind", "text", "top_emotion", "top_sentiment", "certain", "doubt"]
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, leading + emotion_columns + sentiment_columns)
-    writer.writeheader()
-    for prediction in timeline.segments:
-        row = _segment_to_dict(prediction)
-        cells = {name: row[name] for name in leading}
-        cells |= {f"emotion_{name}": p for name, p in (row["emotion"] or {}).items()}
-        cells |= {f"sentiment_{name}": p for name, p in (row["sentiment"] or {}).items()}
-        cells["text"] = _spreadsheet_safe(row["text"])
-        cells["certain"] = "true" if prediction.certain else "false"
-        writer.writerow(cells)
-    return buffer.getvalue()
-
-
-def _spreadsheet_safe(text: str) -> str:
-    """The text, behind an apostrophe where a spreadsheet would otherwise run it as a formula."""
-    return f"'{text}" if text.lstrip(" ").startswith(FORMULA_STARTS) else text
-
-
-# ---------------------------------------------------------------- WebVTT
-
-
-def _vtt_text(timeline: Timeline) -> str:
-    """A cue per answered segment: "joy 82% · Look at that!", or what is doubtful: "unsure: joy or surprise · …"."""
-    cues = ["WEBVTT"]
-    for prediction in timeline.segments:
-        caption = _caption(prediction)
-        if caption:
-            segment = prediction.segment
-            start_ms = round(segment.start_seconds * 1000)
-            end_ms = max(round(segment.end_seconds * 1000), start_ms + 1)  # a cue must end after it starts
-            cues.append(f"{_vtt_time(start_ms)} --> {_vtt_time(end_ms)}\n{caption}")
-    return "\n\n".join(cues) + "\n"
-
-
-def _caption(prediction: SegmentPrediction) -> str:
-    affect, doubt = prediction.affect, doubt_about(prediction)
-    answer = str(doubt or "")
-    if affect and not doubt:
-        answer = f"{affect.top_emotion} {format_percent(affect.confidence)}"
-    # A line break would end the cue, and "-->" or "<" would be read as markup.
-    words = " ".join(prediction.segment.text.split())
-    words = words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return " · ".join(part for part in (answer, words) if part)
-
-
-def _vtt_time(milliseconds: int) -> str:
-    seconds, milliseconds = divmod(milliseconds, 1000)
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:02d}:{minutes:02d}:{seconds:02d}.{milliseconds:03d}"
+def possible_kinds(timeline: Timeline) -> tuple[ExportKind, ...]:
+    """Those of EXPORT_KINDS that this timeline can leave as: without a picture there is none to annotate."""
+    has_picture = timeline.video.get("width") is not None
+    return tuple(kind for kind in EXPORT_KINDS if has_picture or not kind.needs_picture)
 
 
 # ---------------------------------------------------------------- files
 
 
-def write_json(timeline: Timeline, path: Path | str) -> None:
-    """Write `timeline_to_dict` as UTF-8 JSON. Raises SettingsError where the file cannot be written."""
-    _write_whole({Path(path): _json_text(timeline)})
+def write_all(
+    timeline: Timeline,
+    folder: Path | str,
+    kinds: Iterable[str] = DEFAULT_KINDS,
+    source: Path | str | None = None,
+    on_progress: ExportProgress | None = None,
+) -> dict[str, Path]:
+    """Write these kinds, keys of EXPORT_KINDS or "all", into `folder`, which is made if need be.
 
+    `source` is the file that was analysed. The annotated video cannot be made without it; the report shows pictures
+    of the strongest moments where it is given, and the bundle has what can be made. "all" leaves out the annotated
+    video where there is no picture. Returns their paths by key; all of them appear, or none.
 
-def write_csv(timeline: Timeline, path: Path | str) -> None:
-    """Write one flat row per segment as UTF-8 CSV. Raises SettingsError where the file cannot be written."""
-    _write_whole({Path(path): _csv_text(timeline)})
-
-
-def write_vtt(timeline: Timeline, path: Path | str) -> None:
-    """Write emotion captions as WebVTT. Raises SettingsError where the file cannot be written."""
-    _write_whole({Path(path): _vtt_text(timeline)})
-
-
-def write_all(timeline: Timeline, folder: Path | str) -> dict[str, Path]:
-    """Write timeline.json, segments.csv and captions.vtt into `folder`, which is made if need be.
-
-    Returns their paths under "json", "csv" and "vtt". Raises SettingsError where they cannot be written.
+    Raises:
+        SettingsError: an unknown kind, a folder that cannot be written to, or an annotated video without `source`.
+        MediaError: `source` cannot be decoded.
     """
-    paths = {kind: Path(folder) / name for kind, name in FILE_NAMES.items()}
-    texts = {"json": _json_text(timeline), "csv": _csv_text(timeline), "vtt": _vtt_text(timeline)}
-    _write_whole({paths[kind]: texts[kind] for kind in paths})
+    keys = set(kinds)
+    chosen = export_kinds(keys)
+    if "all" in keys:
+        possible = possible_kinds(timeline)
+        chosen = tuple(kind for kind in chosen if kind in possible or kind.key in keys)
+    folder, source = Path(folder), None if source is None else Path(source)
+    paths = {kind.key: folder / kind.file_name for kind in chosen}
+    _write_whole(timeline, {kind: paths[kind.key] for kind in chosen}, source, on_progress)
     return paths
 
 
-def _write_whole(texts: Mapping[Path, str]) -> None:
+def write_export(
+    timeline: Timeline,
+    key: str,
+    path: Path | str,
+    source: Path | str | None = None,
+    on_progress: ExportProgress | None = None,
+) -> None:
+    """Write one kind into a file of any name. `source`, and what is raised, are as in `write_all`."""
+    if key == "all":
+        raise SettingsError("One file holds one format; write_all writes all of them.")
+    (kind,) = export_kinds([key])
+    _write_whole(timeline, {kind: Path(path)}, None if source is None else Path(source), on_progress)
+
+
+def _write_whole(
+    timeline: Timeline, paths: dict[ExportKind, Path], source: Path | None, on_progress: ExportProgress | None
+) -> None:
     """Write all files of one folder beside their places first, and rename them only when all are whole."""
-    folder = next(iter(texts)).parent
+    if not paths:
+        return
+    folder = next(iter(paths.values())).parent
+    is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as unfinished:
-            for path, text in texts.items():
-                (Path(unfinished) / path.name).write_text(text, encoding="utf-8", newline="")
-            for path in texts:
+            for number, (kind, path) in enumerate(paths.items()):
+                _write_one(kind, timeline, Path(unfinished) / path.name, source, _part(on_progress, number, len(paths)))
+            for path in paths.values():
                 (Path(unfinished) / path.name).replace(path)
     except OSError as error:
-        names = ", ".join(path.name for path in texts)
+        names = ", ".join(path.name for path in paths.values())
         raise SettingsError(f"Cannot write {names} into {folder}: {error.strerror or error}.") from error
+    finally:
+        if is_new and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _write_one(
+    kind: ExportKind, timeline: Timeline, path: Path, source: Path | None, on_progress: ExportProgress
+) -> None:
+    match kind.key:
+        case "mp4":
+            from sentiment.annotate import write_annotated_video
+
+            if source is None:
+                raise SettingsError("An annotated video is made from the video itself; name the file as `source`.")
+            write_annotated_video(timeline, source, path, on_progress)
+        case "zip":
+            from sentiment.bundle import write_bundle
+
+            write_bundle(timeline, path, source, on_progress)
+        case _:
+            path.write_text(_text(kind.key, timeline, source), encoding="utf-8", newline="")
+    on_progress(1.0)
+
+
+def _text(key: str, timeline: Timeline, source: Path | None) -> str:
+    """The content of a kind that is text. Each writer is imported where it is used: some bring libraries along."""
+    match key:
+        case "json":
+            return timeline_json(timeline)
+        case "csv" | "long":
+            from sentiment import tables
+
+            return tables.segments_csv(timeline) if key == "csv" else tables.answers_csv(timeline)
+        case "srt" | "vtt":
+            from sentiment import captions
+
+            return captions.srt(timeline) if key == "srt" else captions.webvtt(timeline)
+        case "eaf":
+            from sentiment import elan
+
+            return elan.eaf(timeline)
+        case "chapters" | "edl" | "xml":
+            from sentiment import markers
+
+            writers = {
+                "chapters": markers.youtube_chapters,
+                "edl": markers.resolve_edl,
+                "xml": markers.premiere_xml,
+            }
+            return writers[key](timeline)
+        case "html":
+            from sentiment import report
+
+            return report.html_report(timeline, source)
+    raise AssertionError(f"{key} is in EXPORT_KINDS, but nobody writes it")
+
+
+def _part(on_progress: ExportProgress | None, number: int, count: int) -> ExportProgress:
+    """The progress of one of several files, told as progress of all."""
+
+    def tell(share: float) -> None:
+        if on_progress is not None:
+            on_progress((number + share) / count)
+
+    return tell

@@ -12,7 +12,7 @@ from timelines import doubtful_timeline, sample_timeline
 
 from sentiment.datatypes import Affect, FaceBox, Segment, SegmentPrediction, Timeline
 from sentiment.errors import SettingsError
-from sentiment.export import timeline_to_dict, write_all, write_csv, write_json, write_vtt
+from sentiment.export import EXPORT_KINDS, export_kinds, possible_kinds, timeline_to_dict, write_all, write_export
 from sentiment.labels import EMOTIONS, SENTIMENTS
 from sentiment.timeline import summarize
 
@@ -49,12 +49,12 @@ def test_dict_survives_json_and_names_everything(timeline: Timeline) -> None:
     data = timeline_to_dict(timeline)
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     assert list(data) == ["schema_version", "video", "labels", "language", "segments", "summary", "provenance"]
-    assert data["schema_version"] == "1.1"
+    assert data["schema_version"] == "1.2"
     assert data["labels"] == {"emotions": list(EMOTIONS), "sentiments": list(SENTIMENTS)}
     first = data["segments"][0]
     assert set(first) == {
         *("start_seconds", "end_seconds", "kind", "text", "emotion", "sentiment", "top_emotion", "top_sentiment"),
-        *("certain", "doubt", "evidence", "face"),
+        *("certain", "doubt", "evidence", "without", "face"),
     }
     assert first["start_seconds"] == 0.123
     assert (first["top_emotion"], first["top_sentiment"], first["certain"]) == ("joy", "positive", True)
@@ -116,7 +116,7 @@ def test_where_nothing_is_certain_the_summary_has_no_moods(tmp_path: Path) -> No
 
 
 def test_csv_rows(timeline: Timeline, tmp_path: Path) -> None:
-    write_csv(timeline, tmp_path / "segments.csv")
+    write_export(timeline, "csv", tmp_path / "segments.csv")
     rows = read_rows(tmp_path / "segments.csv")
     assert len(rows) == 4
     assert [row["kind"] for row in rows] == ["speech", "speech", "speech", "silent"]
@@ -129,12 +129,12 @@ def test_csv_rows(timeline: Timeline, tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["=1+1", "+49", "-2", "@SUM(A1)", "\t=1", "\r=1", "  =1"])
 def test_csv_cells_are_no_formulas(timeline: Timeline, tmp_path: Path, text: str) -> None:
     segments = (speech(0, 1, text),)
-    write_csv(replace(timeline, segments=segments), tmp_path / "segments.csv")
+    write_export(replace(timeline, segments=segments), "csv", tmp_path / "segments.csv")
     assert read_rows(tmp_path / "segments.csv")[0]["text"] == f"'{text}"
 
 
 def test_vtt_is_valid_and_escaped(timeline: Timeline, tmp_path: Path) -> None:
-    write_vtt(timeline, tmp_path / "captions.vtt")
+    write_export(timeline, "vtt", tmp_path / "captions.vtt")
     header, *cues = (tmp_path / "captions.vtt").read_text(encoding="utf-8").strip().split("\n\n")
     assert header == "WEBVTT"
     assert len(cues) == 3  # what has neither answer nor words has no cue
@@ -148,7 +148,7 @@ def test_vtt_is_valid_and_escaped(timeline: Timeline, tmp_path: Path) -> None:
 
 
 def test_vtt_times_go_past_an_hour(timeline: Timeline, tmp_path: Path) -> None:
-    write_vtt(replace(timeline, segments=(speech(3723.0004, 3723.0006, "short"),)), tmp_path / "captions.vtt")
+    write_export(replace(timeline, segments=(speech(3723.0004, 3723.0006, "short"),)), "vtt", tmp_path / "captions.vtt")
     assert "01:02:03.000 --> 01:02:03.001" in (tmp_path / "captions.vtt").read_text()
 
 
@@ -174,7 +174,7 @@ def test_a_timeline_that_cannot_be_written_leaves_nothing(timeline: Timeline, tm
 def test_a_failed_rename_leaves_no_temporary_files(timeline: Timeline, tmp_path: Path) -> None:
     (tmp_path / "timeline.json").mkdir()  # a folder where the file should go
     with pytest.raises(SettingsError, match=re.escape("timeline.json")):
-        write_json(timeline, tmp_path / "timeline.json")
+        write_export(timeline, "json", tmp_path / "timeline.json")
     assert [p.name for p in tmp_path.iterdir()] == ["timeline.json"]
 
 
