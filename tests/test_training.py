@@ -17,16 +17,16 @@ from sentiment.clip_datatypes import ClipSettings
 from sentiment.clips import ClipPreprocessor
 from sentiment.errors import SettingsError
 from sentiment.labels import EMOTIONS
-from sentiment.model import FusionNetwork, NetworkSettings
+from sentiment.model import Fusion, FusionNetwork, NetworkSettings
 from train.__main__ import main
-from train.augment import mask_spectrogram, pseudo_clips, roughen_sound
+from train.augment import flatten_punctuation, mask_spectrogram, pseudo_clips, roughen_sound
 from train.corpora import Example
 from train.dataset import ExampleDataset, load_audio
-from train.fusion import FeatureBank, Mixer
+from train.fusion import FeatureBank, Mixer, fit_fusion, whole_bank
 from train.junk import junk_clips
 from train.loop import EncoderWithHead, class_weights, pair_logits_of
 from train.phase import RunFiles, run_phase
-from train.settings import PhaseSettings, Recipe, from_table, load_recipe
+from train.settings import FusionSettings, PhaseSettings, Recipe, from_table, load_recipe
 
 CLIP = ClipSettings(frame_count=2, frame_size_px=32)
 LINES = {
@@ -229,6 +229,41 @@ def test_as_many_signals_are_junk_as_the_recipe_says() -> None:
     junked = singles.features[:, 1, 0] == -9
     assert abs(junked.float().mean() - 0.3) < 0.05
     assert len(singles.emotion[junked].unique()) == len(EMOTIONS)  # it may mean anything
+
+
+def test_of_a_single_signal_the_fusion_learns_what_the_encoders_own_head_says_doubts_included() -> None:
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(140, 128, generator=generator)
+    said = (3 * torch.randn(140, 8, generator=generator)).softmax(dim=1)
+    bank = FeatureBank(features, bank_of(0.0).emotion, bank_of(0.0).sentiment, said)
+    torch.manual_seed(0)
+    fusion = Fusion(fusion_size=128, dropout=0.0)
+    settings = FusionSettings(steps=300, batch_size=256, learning_rate=3e-3, conflict={}, weight_decay=0.0)
+    fit_fusion(fusion, {"text": bank}, {}, settings, seed=0)
+    alone = whole_bank(bank, "text")
+    with torch.inference_mode():
+        says = fusion(alone.features, alone.presence).softmax(dim=1)
+    assert (says - said).abs().mean() < 0.02  # and its labels, which the head contradicts, are not learned
+
+
+@pytest.mark.parametrize(
+    ("written", "recognised"),
+    [
+        ("What?! No!!!", "What? No."),
+        ("I -- I can't... believe it...", "I, I can't, believe it."),
+        ("A well-known one, Dr. Green.", "A well-known one, Dr. Green."),
+    ],
+)
+def test_lines_are_read_as_a_recogniser_writes_a_flat_voice(written: str, recognised: str) -> None:
+    assert flatten_punctuation([written]) == (recognised,)
+
+
+def test_as_many_lines_are_read_flat_as_the_phase_says_and_none_in_use() -> None:
+    examples = [Example("meld", str(i), "joy", None, text="We won!", context=("Look!",)) for i in range(300)]
+    dataset = ExampleDataset(examples, ClipPreprocessor(CLIP, tiny_tokenizer()), flat_punctuation=0.5)
+    flat = sum(dataset._read(i, seed=3)[0] == "We won." for i in range(300))
+    assert abs(flat / 300 - 0.5) < 0.1
+    assert {dataset._read(i, None)[0] for i in range(300)} == {"We won!"}
 
 
 def test_the_recipe_of_the_starter_can_be_read() -> None:
