@@ -49,7 +49,7 @@ class TextEncoder(nn.Module):
 
         config = BertConfig(**bert)
         self.bert = BertModel(config, add_pooling_layer=False)
-        self.project = _projection(config.hidden_size)
+        self.project = projection(config.hidden_size)
 
     def forward(
         self,
@@ -62,7 +62,7 @@ class TextEncoder(nn.Module):
         hidden = self.bert(
             input_ids=token_ids, token_type_ids=token_type_ids, attention_mask=attention_mask
         ).last_hidden_state  # (B, L, hidden)
-        return self.project(_masked_mean(hidden, utterance_mask))
+        return self.project(masked_mean(hidden, utterance_mask))
 
 
 class AudioEncoder(nn.Module):
@@ -73,7 +73,7 @@ class AudioEncoder(nn.Module):
         self.spectrogram = SpectrogramCNN(n_mels, channels, dropout)
         self.speech = SpeechReader(speech_state_size, dropout) if speech_state_size else None
         size = self.spectrogram.size + (self.speech.size if self.speech else 0)
-        self.project = nn.Sequential(nn.Dropout(dropout), _projection(size))
+        self.project = nn.Sequential(nn.Dropout(dropout), projection(size))
 
     def forward(
         self,
@@ -107,15 +107,19 @@ class SpectrogramCNN(nn.Module):
 
     def forward(self, log_mel: torch.Tensor, mel_lengths: torch.Tensor) -> torch.Tensor:
         """(B, size) from log_mel (B, n_mels, F) and the lengths (B,) in spectrogram frames."""
+        steps, lengths = self.steps(log_mel, mel_lengths)
+        heard = within_lengths(lengths, steps.shape[1])
+        loudest = steps.masked_fill(~heard.unsqueeze(2), 0).amax(dim=1)  # ReLU: nothing lies below 0
+        return torch.cat([masked_mean(steps, heard), loudest], dim=1)
+
+    def steps(self, log_mel: torch.Tensor, mel_lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """What is heard step by step, (B, steps, 256), and how many steps each clip has, (B,)."""
         maps, lengths = log_mel.unsqueeze(1), mel_lengths
         for block in self.blocks:
             # Norms make something of nothing: what lies beyond a clip's end is silenced again after each block.
-            maps = block(maps) * _within(lengths, maps.shape[3])[:, None, None]
+            maps = block(maps) * within_lengths(lengths, maps.shape[3])[:, None, None]
             maps, lengths = self.halve(maps), -(-lengths // 2)  # (B, channels, bands, steps)
-        steps = self.mix(maps.permute(0, 3, 1, 2).flatten(2))  # (B, steps, 256)
-        heard = _within(lengths, steps.shape[1])
-        loudest = steps.masked_fill(~heard.unsqueeze(2), 0).amax(dim=1)  # ReLU: nothing lies below 0
-        return torch.cat([_masked_mean(steps, heard), loudest], dim=1)
+        return self.mix(maps.permute(0, 3, 1, 2).flatten(2)), lengths
 
 
 class SpeechReader(nn.Module):
@@ -130,9 +134,9 @@ class SpeechReader(nn.Module):
     def forward(self, speech_states: torch.Tensor, speech_lengths: torch.Tensor) -> torch.Tensor:
         """(B, size) from speech_states (B, state_size, S) and the lengths (B,) in steps."""
         states = speech_states.transpose(1, 2)
-        heard = _within(speech_lengths, states.shape[1])
-        mean = _masked_mean(states, heard)
-        deviation = (_masked_mean((states - mean.unsqueeze(1)) ** 2, heard) + 1e-6).sqrt()
+        heard = within_lengths(speech_lengths, states.shape[1])
+        mean = masked_mean(states, heard)
+        deviation = (masked_mean((states - mean.unsqueeze(1)) ** 2, heard) + 1e-6).sqrt()
         return self.mix(self.norm(torch.cat([mean, deviation], dim=1)))
 
 
@@ -144,7 +148,7 @@ class VideoEncoder(nn.Module):
         from torchvision.models.video import r3d_18
 
         self.r3d = r3d_18(weights=None)
-        self.project = _projection(self.r3d.fc.in_features)
+        self.project = projection(self.r3d.fc.in_features)
         self.r3d.fc = nn.Identity()
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
@@ -257,17 +261,18 @@ def log_marginals(pair_logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor
     return over(PAIR_EMOTION, len(EMOTIONS)), over(PAIR_SENTIMENT, len(SENTIMENTS))
 
 
-def _projection(in_features: int) -> nn.Module:
+def projection(in_features: int) -> nn.Module:
+    """What ends every encoder: (B, in_features) to its (B, 128)."""
     # The norm gives the three encoders one scale, so that none outshouts the others in the fusion.
     return nn.Sequential(nn.Linear(in_features, FEATURE_SIZE), nn.LayerNorm(FEATURE_SIZE))
 
 
-def _within(lengths: torch.Tensor, num_steps: int) -> torch.Tensor:
+def within_lengths(lengths: torch.Tensor, num_steps: int) -> torch.Tensor:
     """(B, num_steps) bool: which steps lie before the end of each clip, lengths (B,)."""
     return torch.arange(num_steps, device=lengths.device) < lengths.unsqueeze(1)
 
 
-def _masked_mean(steps: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def masked_mean(steps: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """(B, channels) mean of (B, steps, channels) over the steps where (B, steps) is True."""
     weights = mask.unsqueeze(2).to(steps.dtype)
     return (steps * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
