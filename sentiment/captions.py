@@ -70,6 +70,7 @@ def _cues(timeline: Timeline) -> Iterator[_Cue]:
 
 
 def _without_tags(text: str) -> str:
+    """The text with look-alikes of "<" and ">", for formats that know no escapes."""
     return text.replace("<", "‹").replace(">", "›")
 
 

@@ -76,6 +76,8 @@ class VideoTrack:
     duration_seconds: float
     display_matrix: tuple[float, ...] | None = None
     """The 9 numbers, row by row, that turn stored pixels to displayed ones; None where none is given."""
+    frame_rate_hz: float | None = None
+    """What the file says it has, on which editors count; frames may lie otherwise. None where it says nothing."""
 
     def __post_init__(self) -> None:
         if self.width <= 0 or self.height <= 0:

