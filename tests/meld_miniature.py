@@ -22,7 +22,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from media_files import even_times, silence, write_media
+from media_files import even_times, write_media
 from skimage import data
 
 from train.corpora import meld
@@ -226,11 +226,11 @@ def _write_header_only(path: Path, sound: np.ndarray) -> None:
 
 
 def _write_long(seconds: float) -> Callable[[Path, np.ndarray], None]:
-    """Minutes of scene around one line: nothing moves, to be written quickly."""
+    """Minutes of scene after one line. A frame every five seconds is written quickly, and is as long."""
 
     def write(path: Path, sound: np.ndarray) -> None:
-        padded = np.concatenate([sound, silence(seconds - len(sound) / RATE_HZ, RATE_HZ)])
-        write_clip(path, padded, lambda _: portrait(0)(0), rate=1)
+        times_seconds = [*np.arange(0.0, seconds - 0.04, 5.0), seconds - 0.04]
+        write_media(path, times_seconds=times_seconds, picture=lambda _: portrait(0)(0), sound=sound, rate_hz=RATE_HZ)
 
     return write
 
