@@ -230,6 +230,9 @@ class SegmentPrediction:
     """(3, 128) float32: what the encoders said, so that a correction re-runs one of them and the fusion."""
     presence: tuple[bool, bool, bool] = (False, False, False)
     """In the order of MODALITIES."""
+    thumbnail: bytes | None = None
+    """A small JPEG of what was looked at in the middle of the segment: the face, or the whole picture where no face
+    was found. None where there is no picture. It lives as long as the timeline, and no export holds it."""
 
     def __post_init__(self) -> None:
         if (self.affect is None) != (not any(self.presence)):

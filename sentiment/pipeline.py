@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -28,6 +28,7 @@ from sentiment.media import MediaFile, open_media
 from sentiment.prediction import predict
 from sentiment.provenance import describe_media, trace_provenance
 from sentiment.segmentation import SegmentationSettings, cut_segments
+from sentiment.thumbnails import middle_thumbnail
 from sentiment.timeline import summarize
 from sentiment.transcription import Transcriber, load_transcriber
 
@@ -136,12 +137,23 @@ class _Window(NamedTuple):
     audio: AudioTrack | None
 
 
+class _Look(NamedTuple):
+    """What one segment looks like."""
+
+    images: list[np.ndarray] | None = None
+    """What the network is to see; None where there is nothing that it has learned to look at."""
+    face: tuple[FaceBox, ...] = ()
+    thumbnail: bytes | None = None
+    """Of the face, or of the whole picture where there is none; see `SegmentPrediction.thumbnail`."""
+
+
 class _Seen(NamedTuple):
     """What was made of one segment: its tensors, and the face in it, () where there was none."""
 
     segment: Segment
     clip: ClipInputs
     face: tuple[FaceBox, ...]
+    thumbnail: bytes | None
 
 
 class _Analysis:
@@ -185,7 +197,7 @@ class _Analysis:
         """The tensors of each segment; its frames and its sound are dropped before the next one is read."""
         preprocessor = self._models.checkpoint.preprocessor
         for segment in segments:
-            images, face = self._look(segment)
+            images, face, thumbnail = self._look(segment)
             if segment.kind == "speech":
                 # Nobody's mood is read from a fan: sound counts only where there is a voice.
                 voice = None if audio is None else audio.between(segment.start_seconds, segment.end_seconds)
@@ -195,22 +207,30 @@ class _Analysis:
             else:
                 clip = preprocessor.make(images=images)
             self._report("watch", segment.end_seconds)
-            yield _Seen(segment, clip, face)
+            yield _Seen(segment, clip, face, thumbnail)
 
-    def _look(self, segment: Segment) -> tuple[list[np.ndarray] | None, tuple[FaceBox, ...]]:
-        """The pictures that the network is to see, None where there is nothing it has learned to look at."""
+    def _look(self, segment: Segment) -> _Look:
+        """The pictures that the network is to see, and what is kept of them for whoever asks why."""
         if self._frames is None:
-            return None, ()
+            return _Look()
         frames = self._frames.at(sample_times(segment, self._clip_settings))
+        pictures = [frame.image for frame in frames]
         if self._face_finder is None:
-            return [frame.image for frame in frames], ()
+            return _Look(pictures, (), middle_thumbnail(pictures))
         face = follow_face(self._face_finder, frames, self._settings.faces)
-        return (crop_faces(frames_of(face, frames), face, self._clip_settings) if face else None), face
+        if not face:
+            return _Look(None, (), middle_thumbnail(pictures))
+        crops = crop_faces(frames_of(face, frames), face, self._clip_settings)
+        return _Look(crops, face, middle_thumbnail(crops))
 
     def feel(self, seen: Sequence[_Seen]) -> None:
         """The network's answers, which the timeline grows by."""
-        segments, clips, faces = zip(*seen, strict=True)
-        self._predictions += predict(self._models.checkpoint, segments, clips, faces)
+        segments, clips, faces, thumbnails = zip(*seen, strict=True)
+        predictions = predict(self._models.checkpoint, segments, clips, faces)
+        self._predictions += [
+            replace(prediction, thumbnail=thumbnail)
+            for prediction, thumbnail in zip(predictions, thumbnails, strict=True)
+        ]
         self._report("feel", segments[-1].end_seconds)
 
     def timeline(self, analysed_seconds: float) -> Timeline:

@@ -90,6 +90,13 @@ def test_a_talking_face_is_answered_from_all_three(timelines: list[Timeline]) ->
     assert timeline.summary.face_share > 0.8 and timeline.summary.unanswered_segments == 0
 
 
+def test_each_segment_keeps_a_small_picture_of_its_face_that_no_json_holds(timelines: list[Timeline]) -> None:
+    for prediction in timelines[-1].segments:
+        assert prediction.thumbnail is not None and prediction.thumbnail.startswith(b"\xff\xd8")
+        assert len(prediction.thumbnail) < 10_000
+    assert "thumbnail" not in json.dumps(sentiment.timeline_to_dict(timelines[-1]))
+
+
 def test_the_timeline_grows_and_what_was_yielded_stays(timelines: list[Timeline]) -> None:
     assert len(timelines) == len(timelines[-1].segments) + 1
     for before, after in pairwise(timelines):
