@@ -60,6 +60,17 @@ def fit_temperature(pair_logits: np.ndarray, emotion: np.ndarray, sentiment: np.
     return math.exp(minimize_scalar(negative_log_likelihood, bounds=(low, high), method="bounded").x)
 
 
+def calibrate_answers(pair_logits: np.ndarray, emotion: np.ndarray, sentiment: np.ndarray) -> tuple[float, float]:
+    """The temperature of these answers, as `fit_temperature`, and from which confidence on they are certain."""
+    import torch
+
+    from sentiment.model import log_marginals
+
+    temperature = fit_temperature(pair_logits, emotion, sentiment)
+    confidence, predicted = log_marginals(torch.as_tensor(pair_logits) / temperature)[0].exp().max(dim=1)
+    return round(temperature, 4), certainty_threshold(confidence.numpy(), predicted.numpy() == emotion)
+
+
 def certainty_threshold(confidence: np.ndarray, correct: np.ndarray, min_accuracy: float = 0.8) -> float:
     """The smallest confidence from which on answers are right at least `min_accuracy` of the time.
 

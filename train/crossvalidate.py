@@ -19,6 +19,7 @@ from sentiment.labels import EMOTIONS
 from train.corpora import ravdess
 from train.dataset import ExampleDataset
 from train.fit import make_network, make_preprocessor
+from train.joint_settings import JointRecipe
 from train.loop import EncoderWithHead, class_weights, emotion_confusion
 from train.metrics import accuracy, bootstrap_interval
 from train.phase import run_to_the_end
@@ -30,14 +31,14 @@ FOLDS: Final = 5
 CORPUS: Final = "RAVDESS"
 
 
-def cross_validate(recipe: Recipe, data: Path, seeds: Sequence[int]) -> dict[str, Any]:
+def cross_validate(recipe: Recipe | JointRecipe, data: Path, seeds: Sequence[int]) -> dict[str, Any]:
     """Accuracy over seven emotions in five folds of actors, for each seed; ready for JSON.
 
     Returns corpus, n, actors, folds (one list of accuracies for each seed), mean, interval_95 of the mean (bootstrap
     over recordings), and n_seeds. Raises DataError where the corpus is absent, SettingsError
     where the recipe trains no voice.
     """
-    if recipe.audio is None:
+    if not isinstance(recipe, Recipe) or recipe.audio is None:
         raise SettingsError(f"recipe {recipe.name} trains no encoder of the voice, which is what is judged here.")
     splits: tuple[Any, ...] = ("train", "selection", "test")
     examples = [example for split in splits for example in ravdess.load(data, split)]

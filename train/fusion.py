@@ -28,7 +28,7 @@ from sentiment.datatypes import ModalitySubset
 from sentiment.labels import EMOTIONS, MODALITIES
 from sentiment.model import FEATURE_SIZE, PAIR_EMOTION, Fusion, encoder_inputs, log_marginals
 from sentiment.prediction import SUBSETS
-from train.calibration import certainty_threshold, fit_temperature
+from train.calibration import calibrate_answers
 from train.dataset import UNKNOWN, ExampleDataset
 from train.errors import DataError
 from train.junk import junk_clips
@@ -245,12 +245,9 @@ def calibrate(
         mix = whole_bank(banks[subset[0]], subset[0]) if len(subset) == 1 else mixer.joint(subset, 4000)
         logits = fusion(mix.features, mix.presence)
         key = subset_key(subset)
-        temperature = fit_temperature(logits.numpy(), mix.emotion.numpy(), mix.sentiment.numpy())
-        confidence, predicted = log_marginals(logits / temperature)[0].exp().max(dim=1)
-        correct = (predicted == mix.emotion).numpy()
-        temperatures[key] = round(temperature, 4)
-        certain_above[key] = certainty_threshold(confidence.numpy(), correct)
-        logger.info("%s: temperature %.2f, certain from %.2f", key, temperature, certain_above[key])
+        fitted = calibrate_answers(logits.numpy(), mix.emotion.numpy(), mix.sentiment.numpy())
+        temperatures[key], certain_above[key] = fitted
+        logger.info("%s: temperature %.2f, certain from %.2f", key, *fitted)
     return Calibration(temperatures, certain_above)
 
 

@@ -44,8 +44,9 @@ def pair_losses(
     With smoothing, that share of each example's weight asks for all pairs alike (Szegedy et al. 2016).
     """
     log_joint = pair_logits.float().log_softmax(dim=1)
-    fits_emotion = (emotion.unsqueeze(1) == PAIR_EMOTION) | (emotion == UNKNOWN).unsqueeze(1)
-    fits_sentiment = (sentiment.unsqueeze(1) == PAIR_SENTIMENT) | (sentiment == UNKNOWN).unsqueeze(1)
+    pair_emotion, pair_sentiment = PAIR_EMOTION.to(emotion.device), PAIR_SENTIMENT.to(emotion.device)
+    fits_emotion = (emotion.unsqueeze(1) == pair_emotion) | (emotion == UNKNOWN).unsqueeze(1)
+    fits_sentiment = (sentiment.unsqueeze(1) == pair_sentiment) | (sentiment == UNKNOWN).unsqueeze(1)
     losses = -log_joint.masked_fill(~(fits_emotion & fits_sentiment), -torch.inf).logsumexp(dim=1)
     return (1 - smoothing) * losses - smoothing * log_joint.mean(dim=1)
 

@@ -29,8 +29,8 @@ _SIGNAL_COLOURS: Final = dict(
     zip(MODALITIES, (EMOTION_COLOURS[e] for e in ("sadness", "anger", "disgust")), strict=True)
 )
 _LINE_STYLES: Final = ("-", "--", "-.", ":")
-_TASKS: Final = {"emotion": (EMOTIONS, EMOTION_COLOURS), "sentiment": (SENTIMENTS, SENTIMENT_COLOURS)}
-_STYLE: Final = {
+TASKS: Final = {"emotion": (EMOTIONS, EMOTION_COLOURS), "sentiment": (SENTIMENTS, SENTIMENT_COLOURS)}
+STYLE: Final = {
     "font.size": 9,
     "figure.facecolor": "white",
     "axes.facecolor": "white",
@@ -59,7 +59,7 @@ def draw_figures(metrics: Mapping[str, Any], folder: Path) -> list[Path]:
 
     folder.mkdir(parents=True, exist_ok=True)
     measured = [m for m in MODALITIES if m in metrics]
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         drawings = {confusion_name(m): _confusion(m, metrics[m]) for m in measured}
         by_signals = {m: metrics[m]["emotion"] for m in measured if "emotion" in metrics[m]}
         by_signals |= metrics.get("fusion", {})
@@ -76,7 +76,7 @@ def confusion_name(modality: str) -> str:
     return f"confusion-{modality}.svg"
 
 
-def _new_figure(rows: int, columns: int, width_inches: float, height_inches: float) -> tuple[Figure, list[Axes]]:
+def new_figure(rows: int, columns: int, width_inches: float, height_inches: float) -> tuple[Figure, list[Axes]]:
     """A figure that belongs to no window and its panels, row by row."""
     from matplotlib.figure import Figure
 
@@ -85,17 +85,17 @@ def _new_figure(rows: int, columns: int, width_inches: float, height_inches: flo
 
 
 def _confusion(modality: str, tasks: Mapping[str, Any]) -> Figure:
-    reports = [(task, tasks[task]) for task in _TASKS if task in tasks]
-    figure, panels = _new_figure(1, len(reports), 5.4 * len(reports), 4.6)
+    reports = [(task, tasks[task]) for task in TASKS if task in tasks]
+    figure, panels = new_figure(1, len(reports), 5.4 * len(reports), 4.6)
     for panel, (task, report) in zip(panels, reports, strict=True):
-        _draw_confusion(panel, np.array(report["confusion"]), *_TASKS[task])
+        draw_confusion(panel, np.array(report["confusion"]), *TASKS[task])
         panel.set_title(
             f"{MODALITY_NAMES[modality].capitalize()}: {task}\n{report['measured_on']}, n = {report['n']:,}"
         )
     return figure
 
 
-def _draw_confusion(panel: Axes, confusion: np.ndarray, labels: tuple[str, ...], colours: Mapping[str, str]) -> None:
+def draw_confusion(panel: Axes, confusion: np.ndarray, labels: tuple[str, ...], colours: Mapping[str, str]) -> None:
     """Rows are true classes in their own colour, the darker the larger the share of the row; counts below shares."""
     from matplotlib.colors import to_rgb
 
@@ -115,7 +115,7 @@ def _draw_confusion(panel: Axes, confusion: np.ndarray, labels: tuple[str, ...],
 def _reliability(by_signals: Mapping[str, Any]) -> Figure:
     columns = min(4, len(by_signals))
     rows = -(-len(by_signals) // columns)
-    figure, panels = _new_figure(rows, columns, 2.6 * columns, 2.9 * rows)
+    figure, panels = new_figure(rows, columns, 2.6 * columns, 2.9 * rows)
     for panel, (signals, report) in zip(panels, by_signals.items(), strict=False):
         confidence, accuracy, count = np.array(report["reliability"]).T
         panel.plot([0, 1], [0, 1], color=_FAINT, linewidth=1)
@@ -138,7 +138,7 @@ def _coverage(by_signals: Mapping[str, Any]) -> Figure:
         f"Fused: {MADE_UP}": {k: v for k, v in by_signals.items() if "+" in k},
     }
     groups = {title: reports for title, reports in groups.items() if reports}
-    figure, panels = _new_figure(1, len(groups), 4.6 * len(groups), 3.8)
+    figure, panels = new_figure(1, len(groups), 4.6 * len(groups), 3.8)
     for panel, (title, reports) in zip(panels, groups.items(), strict=True):
         for style, (signals, report) in zip(_LINE_STYLES, reports.items(), strict=False):
             _draw_coverage(panel, signals, report, style)
