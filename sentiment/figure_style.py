@@ -118,7 +118,7 @@ def time_ticks(duration_seconds: float) -> list[float]:
     return [float(t) for t in range(0, math.floor(duration_seconds) + 1, step)]
 
 
-def _channels(colour: str) -> tuple[int, int, int]:
+def channels(colour: str) -> tuple[int, int, int]:
     """The red, green and blue of "#RRGGBB", each in [0, 255]."""
     red, green, blue = bytes.fromhex(colour.removeprefix("#"))
     return red, green, blue
@@ -126,11 +126,11 @@ def _channels(colour: str) -> tuple[int, int, int]:
 
 def with_alpha(colour: str, alpha: float) -> str:
     """The colour "#RRGGBB" as CSS, this opaque; alpha in [0, 1]."""
-    return "rgba({},{},{},{})".format(*_channels(colour), alpha)
+    return "rgba({},{},{},{})".format(*channels(colour), alpha)
 
 
 def ink_on(colour: str) -> str:
     """Black or white, whichever stands out more: by relative luminance as WCAG 2 defines it."""
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in _channels(colour))]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in channels(colour))]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
     return "#FFFFFF" if 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05 else "#16181C"
