@@ -6,10 +6,8 @@ be broken off at any time; the next one goes on from there.
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -43,27 +41,6 @@ SHORT_SECONDS: Final = 0.5
 
 CLIP_LIMIT_SECONDS: Final = 300
 """A clip of thirty seconds takes less than one; what is still being decoded after this hangs."""
-
-
-def add_command(commands: Any) -> None:
-    """Adds `prepare` to the commands of `python -m train`; `commands` is what argparse's add_subparsers gives."""
-    command = commands.add_parser("prepare", help="decode MELD's clips once, so that training need not")
-    command.add_argument("--data", type=Path, required=True, help="folder that holds MELD's CSV files and clips")
-    command.add_argument("--recipe", default="meld", help="whose clip settings count (default: meld)")
-    command.add_argument(
-        "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core); 0: none but this"
-    )
-    command.set_defaults(run=_run)
-
-
-def _run(options: argparse.Namespace) -> None:
-    from train.settings import load_recipe
-
-    try:
-        report = prepare(options.data, load_recipe(options.recipe).clip, options.workers)
-    except KeyboardInterrupt:
-        raise DataError("Interrupted. What is decoded is kept; the same command goes on from there.") from None
-    print(describe_report(report))
 
 
 def prepare(data_folder: Path, settings: ClipSettings, workers: int = 0) -> dict[str, Any]:
