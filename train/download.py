@@ -37,8 +37,6 @@ PAUSE_SECONDS: Final = 2.0
 TIMEOUT_SECONDS: Final = 30.0
 """Without a single byte."""
 
-_CHUNK_BYTES: Final = 1 << 20
-
 
 def download_meld(data_folder: Path, sources: Sequence[str] = MELD_URLS) -> None:
     """Fetches and unpacks MELD into `data_folder`/meld; what is there already is neither fetched nor unpacked again.
@@ -180,7 +178,7 @@ def _append(response: httpx.Response, partial: Path, arrived: int, total_bytes: 
         file,
         tqdm(total=total_bytes, initial=arrived, desc="fetch", unit="B", unit_scale=True, disable=None) as progress,
     ):
-        for chunk in response.iter_raw(_CHUNK_BYTES):
+        for chunk in response.iter_raw():
             try:
                 file.write(chunk)
             except OSError as error:
