@@ -127,9 +127,9 @@ def write_all(
 ) -> dict[str, Path]:
     """Write these kinds, keys of EXPORT_KINDS or "all", into `folder`, which is made if need be.
 
-    `source` is the file that was analysed. The annotated video cannot be made without it; the report shows pictures
-    of the strongest moments where it is given, and the bundle has what can be made. "all" leaves out the annotated
-    video where there is no picture. Returns their paths by key; all of them appear, or none.
+    `source` is the file that was analysed. The annotated video cannot be made without it, and the bundle then goes
+    without that one. "all" leaves out the annotated video where there is no picture. Returns their paths by key; all
+    of them appear, or none.
 
     Raises:
         SettingsError: an unknown kind, a folder that cannot be written to, or an annotated video without `source`.
@@ -198,11 +198,11 @@ def _write_one(
 
             write_bundle(timeline, path, source, on_progress)
         case _:
-            path.write_text(_text(kind.key, timeline, source), encoding="utf-8", newline="")
+            path.write_text(_text(kind.key, timeline), encoding="utf-8", newline="")
     on_progress(1.0)
 
 
-def _text(key: str, timeline: Timeline, source: Path | None) -> str:
+def _text(key: str, timeline: Timeline) -> str:
     """The content of a kind that is text. Each writer is imported where it is used: some bring libraries along."""
     match key:
         case "json":
@@ -231,7 +231,7 @@ def _text(key: str, timeline: Timeline, source: Path | None) -> str:
         case "html":
             from sentiment import report
 
-            return report.html_report(timeline, source)
+            return report.html_report(timeline)
     raise AssertionError(f"{key} is in EXPORT_KINDS, but nobody writes it")
 
 
