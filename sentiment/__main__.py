@@ -12,15 +12,16 @@ import os
 import shutil
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sentiment.errors import SentimentError, SettingsError
 
 if TYPE_CHECKING:
     from sentiment.datatypes import SegmentPrediction, Timeline
+    from sentiment.media import MediaFile
     from sentiment.pipeline import Stage
 
 EXIT_BAD_INPUT = 2
@@ -38,11 +39,19 @@ def build_parser() -> argparse.ArgumentParser:
     analyze = commands.add_parser(
         "analyze",
         help="analyse one video or sound file",
-        description="Analyse one video or sound file. Writes timeline.json, segments.csv and captions.vtt "
-        "into DIR when all is done, and prints a table of what was found.",
+        description="Analyse one video or sound file. Writes the results into DIR when all is done, "
+        "and prints a table of what was found.",
     )
     analyze.add_argument("video", type=Path, metavar="VIDEO", help="a video or sound file")
     analyze.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+    analyze.add_argument(
+        "--formats",
+        default="json,csv,vtt",
+        metavar="LIST",
+        help="what to write, with commas between: json, csv, long (CSV, a row per probability), srt, vtt, eaf (ELAN), "
+        "chapters (YouTube), edl (DaVinci Resolve), xml (Premiere Pro), html (report), mp4 (annotated video), "
+        "zip (all of them, to cite and repeat); or all (default: json,csv,vtt)",
+    )
     analyze.add_argument(
         "--checkpoint", metavar="DIR", help="trained weights: a folder or hf://NAME (default: the bundled ones)"
     )
@@ -78,16 +87,28 @@ def analyze(options: argparse.Namespace) -> Timeline:
 
     # What cannot work is said before the models are loaded, which takes seconds.
     _check_out(options.out)
-    open_media(options.video).close()
+    formats = [key.strip() for key in options.formats.split(",")]
+    with open_media(options.video) as media:
+        _check_formats(formats, media)
 
-    from sentiment.export import write_all
+    from sentiment.export import export_kinds, write_all
     from sentiment.pipeline import AnalysisSettings, analyze_video, load_models
 
     models = load_models(options.checkpoint, options.whisper, options.device)
     with _StageBars() as bars:
         timeline = analyze_video(options.video, models, AnalysisSettings(language=options.language), bars.update)
-    write_all(timeline, options.out)
+        takes_long = any(kind.slow for kind in export_kinds(formats))
+        write_all(timeline, options.out, formats, options.video, bars.writing(timeline) if takes_long else None)
     return timeline
+
+
+def _check_formats(formats: Sequence[str], media: MediaFile) -> None:
+    """Raises SettingsError where there is no such format, or this file cannot become it."""
+    from sentiment.export import export_kinds
+
+    for kind in export_kinds(formats):
+        if kind.needs_picture and media.video is None and kind.key in formats:
+            raise SettingsError(f"{media.path.name} has no picture; the format {kind.key} needs one.")
 
 
 def _check_out(folder: Path) -> None:
@@ -149,7 +170,11 @@ class _StageBars:
         for bar in self._bars.values():
             bar.close()
 
-    def update(self, stage: Stage, done_seconds: float, total_seconds: float) -> None:
+    def writing(self, timeline: Timeline) -> Callable[[float], None]:
+        """An ExportProgress, shown as one more stage."""
+        return lambda share: self.update("write", share * timeline.duration_seconds, timeline.duration_seconds)
+
+    def update(self, stage: Stage | Literal["write"], done_seconds: float, total_seconds: float) -> None:
         """A ProgressCallback."""
         if stage not in self._bars:
             self._bars[stage] = self._tqdm(

@@ -12,7 +12,7 @@ import hashlib
 import json
 import shutil
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,10 +33,15 @@ EARLIEST_ZIP_YEAR = 1980
 
 
 def write_bundle(
-    timeline: Timeline, path: Path | str, source: Path | str | None = None, on_progress: ExportProgress | None = None
+    timeline: Timeline,
+    path: Path | str,
+    source: Path | str | None = None,
+    on_progress: ExportProgress | None = None,
+    written: Mapping[str, Path] | None = None,
 ) -> None:
     """Write the zip. With `source`, the file that was analysed, it has the annotated video, which takes the longest.
 
+    `written` are files of this timeline that there are already, by the keys of their kinds. They are taken as they are.
     Its entries carry the time of the analysis: the same timeline gives the same bytes, but for the video.
 
     Raises:
@@ -47,18 +52,22 @@ def write_bundle(
     kinds = [kind for kind in possible_kinds(timeline) if kind.key != "zip" and (source or kind.key != "mp4")]
     # Beside the zip: a video may be larger than what the system's temporary folder holds.
     with TemporaryDirectory(dir=path.parent, prefix=".bundle-") as folder:
-        files = write_all(timeline, folder, [kind.key for kind in kinds], source, on_progress)
+        files = dict(written or {})
+        missing = [kind.key for kind in kinds if kind.key not in files]
+        files |= write_all(timeline, folder, missing, source, on_progress)
         texts = {
             "README.txt": readme(timeline, kinds),
             "provenance.json": json.dumps(provenance_of(timeline), indent=1, ensure_ascii=False) + "\n",
         }
         for name, text in texts.items():
             (Path(folder) / name).write_text(text, encoding="utf-8", newline="")
-        written = [Path(folder) / name for name in texts] + list(files.values())
-        (Path(folder) / "SHA256SUMS").write_text(_checksums(written), encoding="utf-8", newline="")
+        # By the names of their kinds: files that were written before may have others.
+        entries = {name: Path(folder) / name for name in texts} | {k.file_name: files[k.key] for k in kinds}
+        sums = Path(folder) / "SHA256SUMS"
+        sums.write_text(_checksums(entries), encoding="utf-8", newline="")
         with zipfile.ZipFile(path, "w") as archive:
-            for file in [*written, Path(folder) / "SHA256SUMS"]:
-                _add(archive, file, _zip_time(timeline))
+            for name, file in {**entries, sums.name: sums}.items():
+                _add(archive, name, file, _zip_time(timeline))
 
 
 def provenance_of(timeline: Timeline) -> dict[str, Any]:
@@ -130,17 +139,17 @@ def _how_to_repeat(timeline: Timeline, name: str) -> list[str]:
     ]
 
 
-def _checksums(files: Iterable[Path]) -> str:
+def _checksums(entries: Mapping[str, Path]) -> str:
     lines = []
-    for path in files:
+    for name, path in entries.items():
         with path.open("rb") as file:
-            lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {path.name}\n")
+            lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {name}\n")
     return "".join(lines)
 
 
-def _add(archive: zipfile.ZipFile, path: Path, time: tuple[int, int, int, int, int, int]) -> None:
+def _add(archive: zipfile.ZipFile, name: str, path: Path, time: tuple[int, int, int, int, int, int]) -> None:
     """Copy a file into the archive piece by piece, readable for everyone."""
-    entry = zipfile.ZipInfo(path.name, time)
+    entry = zipfile.ZipInfo(name, time)
     entry.compress_type = zipfile.ZIP_STORED if path.suffix in COMPRESSED_ALREADY else zipfile.ZIP_DEFLATED
     entry.external_attr = 0o644 << 16
     entry.file_size = path.stat().st_size  # beyond 2 GiB the header has another form

@@ -171,10 +171,13 @@ def _write_whole(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as unfinished:
+            written: dict[str, Path] = {}
             for number, (kind, path) in enumerate(paths.items()):
-                _write_one(kind, timeline, Path(unfinished) / path.name, source, _part(on_progress, number, len(paths)))
-            for path in paths.values():
-                (Path(unfinished) / path.name).replace(path)
+                place = Path(unfinished) / path.name
+                _write_one(kind, timeline, place, source, written, _part(on_progress, number, len(paths)))
+                written[kind.key] = place
+            for kind, path in paths.items():
+                written[kind.key].replace(path)
     except OSError as error:
         names = ", ".join(path.name for path in paths.values())
         raise SettingsError(f"Cannot write {names} into {folder}: {error.strerror or error}.") from error
@@ -184,8 +187,14 @@ def _write_whole(
 
 
 def _write_one(
-    kind: ExportKind, timeline: Timeline, path: Path, source: Path | None, on_progress: ExportProgress
+    kind: ExportKind,
+    timeline: Timeline,
+    path: Path,
+    source: Path | None,
+    written: dict[str, Path],
+    on_progress: ExportProgress,
 ) -> None:
+    """Write one file. `written` are those that are there, by key, so that a bundle need not make them again."""
     match kind.key:
         case "mp4":
             from sentiment.annotate import write_annotated_video
@@ -196,7 +205,7 @@ def _write_one(
         case "zip":
             from sentiment.bundle import write_bundle
 
-            write_bundle(timeline, path, source, on_progress)
+            write_bundle(timeline, path, source, on_progress, written)
         case _:
             path.write_text(_text(kind.key, timeline), encoding="utf-8", newline="")
     on_progress(1.0)
