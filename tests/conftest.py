@@ -74,3 +74,21 @@ def speech_file(media_folder: Path) -> Callable[..., Path]:
         return spoken[text, voice]
 
     return file_of
+
+
+@pytest.fixture(scope="session")
+def meld_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MELD.Raw.tar.gz in miniature, with everything known to be wrong; see `meld_miniature`."""
+    from meld_miniature import make_miniature
+
+    return make_miniature(tmp_path_factory.mktemp("meld archive"))
+
+
+@pytest.fixture(scope="session")
+def meld_data(meld_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder that holds the miniature unpacked; do not write into it."""
+    from train.unpacking import unpack
+
+    folder = tmp_path_factory.mktemp("meld data")
+    unpack(meld_archive, folder / "meld")
+    return folder

@@ -14,18 +14,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from meld_miniature import make_miniature
 
 from train import __main__ as command_line
 from train import download
 from train.download import download_meld, fetch, is_complete
 from train.errors import DataError
 from train.unpacking import unpack
-
-
-@pytest.fixture(scope="module")
-def miniature(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_miniature(tmp_path_factory.mktemp("miniature"))
 
 
 @pytest.fixture(autouse=True)
@@ -215,9 +209,9 @@ def _full_after(opens: Callable[..., io.BufferedIOBase], writes: int) -> Callabl
 # ---------------------------------------------------------------- the archive
 
 
-def test_the_whole_way_from_a_server_that_drops_the_connection(tmp_path, miniature, capsys, caplog):
-    size = miniature.stat().st_size
-    with serving(miniature.read_bytes(), breaks_off_at=[size // 2]) as server:
+def test_the_whole_way_from_a_server_that_drops_the_connection(tmp_path, meld_archive, capsys, caplog):
+    size = meld_archive.stat().st_size
+    with serving(meld_archive.read_bytes(), breaks_off_at=[size // 2]) as server:
         command = ["download", "meld", "--to", str(tmp_path / "data"), "--from", server.url]
         assert command_line.main(command) == 0
         assert len(server.ranges) == 2 and is_complete(tmp_path / "data")
@@ -232,23 +226,23 @@ def test_the_whole_way_from_a_server_that_drops_the_connection(tmp_path, miniatu
         assert len(server.ranges) == 2 and "already" in caplog.text
 
 
-def test_an_interrupted_unpacking_is_taken_up(tmp_path, miniature):
-    total = unpack(miniature, tmp_path)
+def test_an_interrupted_unpacking_is_taken_up(tmp_path, meld_archive):
+    total = unpack(meld_archive, tmp_path)
     clips = sorted(tmp_path.rglob("*.mp4"))
     clips[0].unlink()
     clips[1].write_bytes(b"half")
-    assert clips[1].stat().st_size != 0 and unpack(miniature, tmp_path) == 2 < total
-    assert unpack(miniature, tmp_path) == 0
+    assert clips[1].stat().st_size != 0 and unpack(meld_archive, tmp_path) == 2 < total
+    assert unpack(meld_archive, tmp_path) == 0
 
 
-def test_an_archive_that_is_here_already_is_unpacked_and_left_alone(tmp_path, miniature):
-    download_meld(tmp_path, [str(miniature)])
-    assert is_complete(tmp_path) and miniature.is_file()
+def test_an_archive_that_is_here_already_is_unpacked_and_left_alone(tmp_path, meld_archive):
+    download_meld(tmp_path, [str(meld_archive)])
+    assert is_complete(tmp_path) and meld_archive.is_file()
 
 
 @pytest.mark.parametrize("damage", ["cut off", "a wrong byte", "not gzip", "inner cut off"])
-def test_a_damaged_archive_is_put_aside_and_fetched_anew(tmp_path, miniature, damage):
-    whole = miniature.read_bytes()
+def test_a_damaged_archive_is_put_aside_and_fetched_anew(tmp_path, meld_archive, damage):
+    whole = meld_archive.read_bytes()
     damaged = {
         "cut off": lambda: whole[: len(whole) // 3],
         # The checksum at the end is all that can tell.
