@@ -19,6 +19,7 @@ from train.dataset import measure_mel
 from train.encoders import bert_settings, cpu_hours, fit_encoder, load_examples, start_folder
 from train.evaluate import evaluate
 from train.fusion import FeatureBank, calibrate, fit_fusion, make_bank, make_junk_bank
+from train.joint_settings import JointRecipe
 from train.loop import EncoderWithHead
 from train.model_card import render_model_card
 from train.settings import RECIPES_FOLDER, Recipe
@@ -26,8 +27,16 @@ from train.settings import RECIPES_FOLDER, Recipe
 logger = logging.getLogger(__name__)
 
 
-def fit(recipe: Recipe, data: Path, run: Path, checkpoint_folder: Path) -> None:
-    """Trains everything the recipe names and writes the checkpoint. Finished encoders in `run` are used again."""
+def fit(recipe: Recipe | JointRecipe, data: Path, run: Path, checkpoint_folder: Path) -> None:
+    """Trains everything the recipe names and writes the checkpoint. Finished encoders in `run` are used again.
+
+    A joint recipe trains on clips that have everything at once; see `train.joint`.
+    """
+    if isinstance(recipe, JointRecipe):
+        from train.joint import fit_joint
+
+        fit_joint(recipe, data, run, checkpoint_folder)
+        return
     preprocessor = make_preprocessor(recipe, data)
     network = make_network(recipe)
     models = {m: fit_encoder(m, network, preprocessor, recipe, data, run) for m in recipe.encoders}

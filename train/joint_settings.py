@@ -25,8 +25,11 @@ class JointEncoderSettings:
     learning_rate: float
     """Its highest, at the end of the warm-up."""
     start: str | None = None
-    """Left out: from scratch. Words: a BERT, as an installed package, a folder or a name on the hub. Sound: the
-    folder of a checkpoint. Frames: "kinetics400", a file of R3D-18 weights, or the folder of a checkpoint."""
+    """Left out: from scratch. Words, where it must be given: a BERT, as an installed package, a folder or a name on
+    the hub. Sound: the folder of a checkpoint. Frames: "kinetics400", a file of R3D-18 weights, or the folder of a
+    checkpoint."""
+    from_scratch: bool = False
+    """For words only: of the BERT that `start` names, take the sizes and the tokenizer, and no weights."""
     trained: Trained = "fine-tuned"
     """"last stage" is BERT's last layer, R3D-18's layer4, or the CNN's last block and what follows it. The
     projection to 128 numbers is always trained, with the head's learning rate."""
@@ -36,8 +39,8 @@ class JointEncoderSettings:
     def __post_init__(self) -> None:
         _check_positive(self, "learning_rate")
         _check_choice("trained", self.trained, get_args(Trained))
-        if self.start is None and (self.trained != "fine-tuned" or self.frozen_batch_norm):
-            raise SettingsError("an encoder without a start must be fine-tuned, its BatchNorm included")
+        if (self.start is None or self.from_scratch) and (self.trained != "fine-tuned" or self.frozen_batch_norm):
+            raise SettingsError("an encoder from scratch must be fine-tuned, its BatchNorm included")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +83,18 @@ class JointSettings:
 
     def __post_init__(self) -> None:
         _check_positive(self, "epochs", "batch_size", "head_learning_rate", "gradient_norm_limit")
-        _check_positive(self, *(n for n in ("micro_batch_size", "save_every_steps") if getattr(self, n) is not None))
+        optional = ("micro_batch_size", "patience", "save_every_steps")
+        _check_positive(self, *(name for name in optional if getattr(self, name) is not None))
         for name in ("warmup_share", "modality_dropout", "class_weight_power", "label_smoothing"):
             if not 0 <= getattr(self, name) <= 1:
                 raise SettingsError(f"joint setting {name} must lie between 0 and 1, got {getattr(self, name)}")
-        for name in ("weight_decay", "workers", *(["patience"] if self.patience is not None else [])):
+        for name in ("weight_decay", "workers"):
             if getattr(self, name) < 0:
                 raise SettingsError(f"joint setting {name} must be >= 0, got {getattr(self, name)}")
+        if self.text.start is None:
+            raise SettingsError("joint.text must name a start; from_scratch = true takes its tokenizer and sizes alone")
+        if any(encoder is not None and encoder.from_scratch for encoder in (self.audio, self.video)):
+            raise SettingsError("from_scratch is for words alone; leave out the start of joint.audio and joint.video")
         _check_choice("precision", self.precision, get_args(Precision))
         _check_choice("fusion", self.fusion, get_args(FusionKind))
 

@@ -1,0 +1,201 @@
+"""Where the encoders of a joint recipe start from: BERT and R3D-18 with their published weights, or a checkpoint.
+
+Nothing that is loaded here is ever executed: weights are safetensors, or pickles that may hold tensors alone.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from sentiment.checkpoint import MANIFEST, read_manifest
+from sentiment.model import FusionNetwork, NetworkSettings, TextEncoder
+from train.encoders import start_folder
+from train.errors import DataError
+from train.joint_settings import KINETICS, JointRecipe
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+BACKBONE: Final = {"text": "bert", "audio": "spectrogram", "video": "r3d"}
+"""The part of each encoder that carries over to another network; the projection to 128 numbers does not."""
+
+_SOUND_SETTINGS: Final = ("sample_rate_hz", "n_fft", "hop_length", "n_mels", "mel_dynamic_range_log10")
+
+_BERT_SIZES: Final = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
+_BERT_SETTINGS: Final = (
+    *_BERT_SIZES,
+    *("max_position_embeddings", "type_vocab_size", "hidden_dropout_prob", "attention_probs_dropout_prob"),
+)
+
+
+def make_joint_network(recipe: JointRecipe) -> FusionNetwork:
+    """The recipe's network, each encoder with the weights that it starts from; all else random, by the seed.
+
+    Raises DataError where a start cannot be had or does not fit.
+    """
+    torch.manual_seed(recipe.seed)
+    assert recipe.joint.text.start is not None
+    start = recipe.joint.text.start
+    settings = NetworkSettings(bert=bert_config(start), **asdict(recipe.network))
+    network = FusionNetwork(settings, recipe.clip.n_mels, recipe.clip.modalities)
+    if not recipe.joint.text.from_scratch:
+        load_bert(network.encoders["text"], start)
+    if recipe.joint.audio is not None and recipe.joint.audio.start is not None:
+        _load_backbone(network.encoders["audio"], "audio", _checkpoint_file("audio", Path(recipe.joint.audio.start)))
+    if recipe.joint.video is not None and recipe.joint.video.start is not None:
+        load_r3d(network.encoders["video"], recipe.joint.video.start)
+    return network
+
+
+# ---------------------------------------------------------------- words
+
+
+def bert_source(start: str) -> str:
+    """What `from_pretrained` of transformers takes: a folder, or else a name on the hub."""
+    is_package = start.isidentifier() and importlib.util.find_spec(start) is not None
+    return str(start_folder(start)) if is_package or Path(start).is_dir() else start
+
+
+def bert_config(start: str) -> dict[str, Any]:
+    """What `transformers.BertConfig` needs to build that BERT. Raises DataError where it cannot be had or is none."""
+    from transformers import BertConfig
+
+    try:
+        table, _ = BertConfig.get_config_dict(bert_source(start))
+    except OSError as error:
+        raise _not_had(start) from error
+    if table.get("model_type", "bert") != "bert" or any(name not in table for name in _BERT_SIZES):
+        raise DataError(f"The words' encoder must start from a BERT; {start!r} is a {table.get('model_type')}.")
+    config = BertConfig(**table)
+    return {name: getattr(config, name) for name in _BERT_SETTINGS}
+
+
+def load_bert(encoder: TextEncoder, start: str) -> None:
+    """Loads that BERT's weights into the encoder. Raises DataError where they cannot be had or are not complete."""
+    from transformers import BertModel
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # it lists the heads that are left out
+    logging.disable_progress_bar()
+    try:
+        bert, found = BertModel.from_pretrained(
+            bert_source(start), add_pooling_layer=False, dtype=torch.float32, output_loading_info=True
+        )
+    except OSError as error:
+        raise _not_had(start) from error
+    if found["missing_keys"]:
+        raise DataError(f"The weights of {start!r} are not complete: {', '.join(sorted(found['missing_keys'])[:3])} …")
+    encoder.bert.load_state_dict(bert.state_dict())
+
+
+def load_tokenizer(start: str) -> Tokenizer:
+    """That BERT's tokenizer. Raises DataError where it cannot be had."""
+    from tokenizers import Tokenizer
+    from transformers.utils import cached_file
+
+    try:
+        tokenizer = Tokenizer.from_file(cached_file(bert_source(start), "tokenizer.json"))
+    except OSError as error:
+        raise _not_had(start) from error
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def _not_had(start: str) -> DataError:
+    return DataError(
+        f"The BERT {start!r} cannot be had: it is no folder with config.json, model.safetensors and tokenizer.json, no "
+        "installed package, and the hub does not give it (no network?)."
+    )
+
+
+# ---------------------------------------------------------------- frames and sound
+
+
+def load_r3d(encoder: nn.Module, start: str) -> None:
+    """Loads R3D-18's weights: "kinetics400", a file of them, or those in the folder of a checkpoint.
+
+    Raises DataError where they cannot be had or are another network's.
+    """
+    if start == KINETICS:
+        from torchvision.models.video import R3D_18_Weights
+
+        try:
+            tensors = R3D_18_Weights.KINETICS400_V1.get_state_dict(progress=True, check_hash=True)
+        except OSError as error:
+            raise DataError(
+                f"R3D-18's Kinetics-400 weights cannot be fetched ({error}); joint.video.start may also name a file."
+            ) from error
+        _load(encoder.r3d, {name: t for name, t in tensors.items() if not name.startswith("fc.")}, start)
+    elif (Path(start) / MANIFEST).is_file():
+        _load_backbone(encoder, "video", _checkpoint_file("video", Path(start)))
+    else:
+        tensors = _read_weights(Path(start))
+        _load(encoder.r3d, {name: t for name, t in tensors.items() if not name.startswith("fc.")}, start)
+
+
+def sound_statistics(recipe: JointRecipe) -> tuple[float, float] | None:
+    """Mean and deviation of log-mel power that the sound's start was trained with; None where it has no start.
+
+    Raises DataError where its spectrograms are not the recipe's.
+    """
+    if recipe.joint.audio is None or recipe.joint.audio.start is None:
+        return None
+    clip = read_manifest(Path(recipe.joint.audio.start))["clip"]
+    for name in _SOUND_SETTINGS:
+        if clip[name] != getattr(recipe.clip, name):
+            raise DataError(
+                f"{recipe.joint.audio.start} reads spectrograms with {name} {clip[name]}, the recipe makes them with "
+                f"{getattr(recipe.clip, name)}."
+            )
+    return clip["mel_mean"], clip["mel_std"]
+
+
+def _checkpoint_file(modality: str, folder: Path) -> Path:
+    file = folder / f"{modality}.safetensors"
+    if modality not in read_manifest(folder)["clip"].get("modalities", BACKBONE) or not file.is_file():
+        raise DataError(f"The checkpoint {folder} has no encoder of {modality} to start from.")
+    return file
+
+
+def _load_backbone(encoder: nn.Module, modality: str, file: Path) -> None:
+    name = BACKBONE[modality]
+    tensors = {key: t for key, t in _read_weights(file).items() if key.startswith(f"{name}.")}
+    _load(getattr(encoder, name), {key.removeprefix(f"{name}."): t for key, t in tensors.items()}, str(file))
+
+
+def _read_weights(file: Path) -> dict[str, torch.Tensor]:
+    try:
+        if file.suffix == ".safetensors":
+            return load_file(file)
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, SafetensorError, UnpicklingError) as error:
+        raise DataError(f"{file} holds no weights that can be read: {str(error).splitlines()[0]}") from error
+
+
+def _load(module: nn.Module, tensors: Mapping[str, torch.Tensor], source: str) -> None:
+    wanted = module.state_dict()
+    wrong = sorted(name for name in wanted.keys() | tensors.keys() if _shape(wanted, name) != _shape(tensors, name))
+    if wrong:
+        first = wrong[0]
+        raise DataError(
+            f"{source} holds another network than the recipe's: {len(wrong)} of {len(wanted)} tensors differ, such as "
+            f"{first}, {_shape(tensors, first) or 'missing'} for {_shape(wanted, first) or 'none'}."
+        )
+    module.load_state_dict(
+        {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+    )
+
+
+def _shape(tensors: Mapping[str, torch.Tensor], name: str) -> tuple[int, ...] | None:
+    return tuple(tensors[name].shape) if name in tensors else None
