@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import html
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sentiment.datatypes import SegmentPrediction, Timeline
-from sentiment.doubt import Doubt, doubt_about
+from sentiment.doubt import doubt_about
 from sentiment.figure_style import (
     DOUBT_ALPHA,
     HAIRLINE_COLOUR,
@@ -35,11 +35,8 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Bar, Figure, Scatter
 
 EMOTION_PLOT_HEIGHT_PX = 276
-RIBBON_SHARE = 0.14
-"""Of the height of the emotion plot: 39 px, room for two lines of text."""
-
-RIBBON_LINE_SHARE = 0.66
-"""Of the ribbon's height, for each of those two lines: they overlap, since Plotly wants air around each."""
+RIBBON_SHARE = 0.12
+"""Of the height of the emotion plot: 33 px."""
 
 SENTIMENT_PLOT_HEIGHT_PX = 132
 
@@ -68,9 +65,6 @@ def emotion_figure(timeline: Timeline, show_legend: bool = True) -> Figure:
         values = [None if p.affect is None else p.affect.emotion[index] for p in segments]
         figure.add_trace(_steps(segments, values, emotion, EMOTION_COLOURS[emotion]))
     figure.add_trace(_ribbon(segments))
-    margin = (1 - RIBBON_LINE_SHARE) / 2
-    figure.add_trace(_doubt_line(segments, "likeliest", margin, lambda doubt: f"{doubt.likeliest} ?"))
-    figure.add_trace(_doubt_line(segments, "objection", -margin, lambda doubt: doubt.objection))
     figure.add_trace(_hatch_legend())
     figure.update_yaxes(range=[0, 1.02], domain=[0, 0.8], tickvals=[0, 0.25, 0.5, 0.75, 1], tickformat=".0%")
     figure.update_layout(
@@ -155,13 +149,26 @@ def _top_emotion_fill(segments: Sequence[SegmentPrediction]) -> Bar:
 
 
 def _ribbon(segments: Sequence[SegmentPrediction]) -> Bar:
-    """The likeliest emotion of each segment as a block: named where it is certain, hatched and lighter where not."""
+    """The likeliest emotion of each segment as a named block: hatched, lighter and with "?" where it is in doubt.
+
+    Plotly leaves out a name that does not fit into its block.
+    """
+    from plotly.graph_objects import Bar
+
     answered = [(p, p.affect.top_emotion) for p in segments if p.affect is not None]
     predictions = [p for p, _ in answered]
-    return _blocks(
-        predictions,
+    return Bar(
+        orientation="h",
+        base=[p.segment.start_seconds for p in predictions],
+        x=[p.segment.duration_seconds for p in predictions],
+        y=[0.0] * len(predictions),
+        width=1.0,
+        yaxis="y2",
         name="ribbon",
-        text=[top if p.certain else "" for p, top in answered],
+        text=[top if p.certain else f'<span style="color:{INK}">{top} ?</span>' for p, top in answered],
+        textposition="inside",
+        insidetextanchor="start",
+        textangle=0,
         textfont={"size": 12, "weight": 600, "color": [ink_on(EMOTION_COLOURS[top]) for _, top in answered]},
         marker={
             "color": [with_alpha(EMOTION_COLOURS[top], 1.0 if p.certain else DOUBT_ALPHA) for p, top in answered],
@@ -172,43 +179,8 @@ def _ribbon(segments: Sequence[SegmentPrediction]) -> Bar:
                 "fgcolor": [with_alpha(EMOTION_COLOURS[top], HATCH_ALPHA) for _, top in answered],
             },
         },
-        **_hover(predictions),
-    )
-
-
-def _doubt_line(segments: Sequence[SegmentPrediction], name: str, centre: float, words: Callable[[Doubt], str]) -> Bar:
-    """One of the two lines of words on a hatched block. Plotly hides each line that does not fit by itself:
-    "joy ? / or surprise" becomes "joy ?" on a phone.
-    """
-    doubts = [(p, doubt) for p in segments if (doubt := doubt_about(p)) is not None]
-    return _blocks(
-        [p for p, _ in doubts],
-        centre=centre,
-        height=RIBBON_LINE_SHARE,
-        name=name,
-        text=[f'<span style="color:{INK}">{words(doubt)}</span>' for _, doubt in doubts],
-        textfont={"size": 12, "weight": 600, "color": TEXT_COLOUR},
-        marker={"color": INVISIBLE, "line": {"width": 0}},
-        hoverinfo="skip",
-    )
-
-
-def _blocks(predictions: Sequence[SegmentPrediction], centre: float = 0.0, height: float = 1.0, **options: Any) -> Bar:
-    """Bars on the ribbon's axis, which reaches from -0.5 to 0.5, with their text at the left."""
-    from plotly.graph_objects import Bar
-
-    return Bar(
-        orientation="h",
-        base=[p.segment.start_seconds for p in predictions],
-        x=[p.segment.duration_seconds for p in predictions],
-        y=[centre] * len(predictions),
-        width=height,
-        yaxis="y2",
-        textposition="inside",
-        insidetextanchor="start",
-        textangle=0,
         showlegend=False,
-        **options,
+        **_hover(predictions),
     )
 
 

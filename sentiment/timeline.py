@@ -16,6 +16,9 @@ from sentiment.labels import EMOTIONS, PERMITTED_PAIRS, SENTIMENTS
 MOSTLY_SHARE = 0.5
 """Above this share of the certain time, a sentiment is what the video "mostly" is."""
 
+TURN_SHARE = 0.2
+"""Where nothing is above half, the sides that are named: at least two, the second has no less than a quarter."""
+
 NEARLY_ALL_SHARE = 0.9
 """Below this certain share of the whole, the sentence says how much it speaks of. Pauses are not certain either."""
 
@@ -176,7 +179,12 @@ def _mood(certain: Sequence[_Certain]) -> str:
         return label
     if share > MOSTLY_SHARE:
         return f"mostly {label}"
-    return "varied ({})".format(", ".join(f"{format_percent(part)} {name}" for name, part in shares if part > 0))
+    return f"by turns {_and([name for name, part in shares if part >= TURN_SHARE])}"
+
+
+def _and(names: Sequence[str]) -> str:
+    """The names as one speaks them: "positive and neutral", "negative, positive and neutral"."""
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
 def _course(certain: Sequence[_Certain], timeline: Timeline) -> str:

@@ -8,7 +8,7 @@ import pytest
 from timelines import affect, doubtful_timeline, prediction, sample_timeline
 
 from sentiment.errors import MediaError, SettingsError
-from sentiment.studio import panels
+from sentiment.studio import glance, panels
 from sentiment.studio.background import follow
 from sentiment.studio.session import Session, StageProgress, languages, settings_for
 
@@ -104,7 +104,7 @@ def test_the_table_and_the_plots_in_words_say_what_is_doubtful_about_an_answer()
 
 
 def test_the_verdict_shows_its_grounds():
-    verdict = panels.verdict(sample_timeline(), note="Cancelled: what was done until then is kept.")
+    verdict = glance.verdict(sample_timeline(), note="Cancelled: what was done until then is kept.")
     assert "Certain for 66% of the time" in verdict
     assert "speech 76%" in verdict
     assert "face 86%" in verdict
@@ -113,31 +113,31 @@ def test_the_verdict_shows_its_grounds():
 
 
 def test_shares_come_from_the_largest_down_and_leave_out_what_never_was():
-    html = panels.shares(sample_timeline(analysed_seconds=9.0))
+    html = glance.shares(sample_timeline(analysed_seconds=9.0))
     assert html.index("anger") < html.index("joy")
     assert "fear" not in html
     assert "certain answer is counted: 0:08 of 0:09 so far." in html
 
 
 def test_shares_count_certain_time_alone():
-    html = panels.shares(sample_timeline())
+    html = glance.shares(sample_timeline())
     assert "disgust" not in html
     assert "certain answer is counted: 0:25 of 0:38." in html
 
 
 def test_where_nothing_is_certain_the_page_says_so():
     timeline = doubtful_timeline()
-    assert "No answer is certain enough" in panels.verdict(timeline)
-    assert "certain for 0% of the time" in panels.verdict(timeline)
-    html = panels.shares(timeline)
+    assert "No answer is certain enough" in glance.verdict(timeline)
+    assert "certain for 0% of the time" in glance.verdict(timeline)
+    html = glance.shares(timeline)
     assert "and there is none." in html
-    assert "bar" not in html and "%" not in html
+    assert "parts" not in html and "%" not in html
 
 
 def test_an_unanswered_timeline_still_makes_a_page():
     timeline = sample_timeline(analysed_seconds=0.0)
-    assert "Nothing could be read" in panels.verdict(timeline)
-    assert "there is none so far" in panels.shares(timeline)
+    assert "Nothing could be read" in glance.verdict(timeline)
+    assert "there is none so far" in glance.shares(timeline)
 
 
 def test_progress_says_how_far_each_stage_is():

@@ -195,8 +195,11 @@ def test_shares_never_exceed_one_where_a_header_is_a_little_short() -> None:
         ),
         (
             timeline_of(speech(0, 4, "joy"), speech(4, 8, "anger"), speech(8, 10, "neutral")),
-            "Varied (40% negative, 40% positive, 20% neutral); joy at the start, "
-            "a turn to anger at 0:04, one of 2 turns.",
+            "By turns negative, positive and neutral; joy at the start, a turn to anger at 0:04, one of 2 turns.",
+        ),
+        (
+            timeline_of(speech(0, 10, "joy"), speech(10, 19, "neutral"), speech(19, 20, "anger")),
+            "By turns positive and neutral; joy at the start, a turn to anger at 0:19, one of 2 turns.",
         ),
         (timeline_of(unanswered(0, 5)), "Nothing could be read: no speech was heard and no face was seen."),
         (timeline_of(unanswered(0, 5), duration=20, analysed=5), "Nothing could be read so far."),

@@ -1,4 +1,4 @@
-"""What is on the page, from top to bottom. What it does is in page.py; how it looks is in assets/studio.css.
+"""What is on the page, from top to bottom. What it does is in page.py; how it looks is in assets/studio/.
 
 Element ids are what the script, the styles and the tests hold on to.
 """
@@ -6,11 +6,13 @@ Element ids are what the script, the styles and the tests hold on to.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 import gradio as gr
 
-from sentiment.studio import panels
+from sentiment.export import EXPORT_KINDS, ExportKind
+from sentiment.studio import glance, panels
 from sentiment.studio.session import languages
 
 WEBCAM_CONSTRAINTS = {"video": {"width": {"ideal": 1280}, "height": {"ideal": 720}}}
@@ -40,6 +42,21 @@ class ProgressCard:
 
 
 @dataclass(frozen=True, slots=True)
+class Export:
+    """One kind of file to take along."""
+
+    kind: ExportKind
+    row: gr.Row
+    make: gr.Button | None
+    """Begins to make it; None where it is made with every timeline, because that takes no time."""
+    download: gr.DownloadButton
+
+    @property
+    def parts(self) -> list[gr.blocks.Block]:
+        return [part for part in (self.row, self.make, self.download) if part is not None]
+
+
+@dataclass(frozen=True, slots=True)
 class Results:
     """What a timeline is shown as."""
 
@@ -47,13 +64,15 @@ class Results:
     player: gr.Video
     verdict: gr.HTML
     shares: gr.HTML
+    moments: gr.HTML
     emotions: gr.Plot
     sentiments: gr.Plot
     in_words: gr.HTML
     transcript: gr.HTML
-    downloads_card: gr.Column
-    downloads: dict[str, gr.DownloadButton]
-    """By kind, as `export.write_all` names them."""
+    evidence: gr.HTML
+    """Unseen: what the script knows of the timeline."""
+    exports_card: gr.Column
+    exports: list[Export]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +85,18 @@ class Page:
     results: Results
     timeline: gr.State
     """The newest timeline of this visitor; None before there is one."""
+    source: gr.State
+    """The path of the file that it was read from, as a string."""
 
     @property
     def changing(self) -> list[gr.blocks.Block]:
         """All that an analysis changes."""
         results = self.results
         return [
-            *(self.again, self.start.card, self.progress.card, self.progress.bars, self.timeline),
-            *(results.column, results.player, results.verdict, results.shares, results.emotions, results.sentiments),
-            *(results.in_words, results.transcript, results.downloads_card, *results.downloads.values()),
+            *(self.again, self.start.card, self.progress.card, self.progress.bars, self.timeline, self.source),
+            *(results.column, results.player, results.verdict, results.shares, results.moments),
+            *(results.emotions, results.sentiments, results.in_words, results.transcript, results.evidence),
+            *(results.exports_card, *(part for export in results.exports for part in export.parts)),
         ]
 
 
@@ -83,7 +105,7 @@ def lay_out(hours_kept: int, has_example: bool, model_card: Path | None) -> Page
     with gr.Row(elem_id="masthead"):
         _html(panels.HEADER)
         again = gr.Button("New analysis", visible=False, elem_id="again", scale=0, min_width=136, size="md")
-    page = Page(again, _start_card(has_example), _progress_card(), _results(), gr.State(None))
+    page = Page(again, _start_card(has_example), _progress_card(), _results(), gr.State(None), gr.State(None))
     _html(panels.footer(hours_kept, has_card=model_card is not None))
     if model_card is not None:
         with gr.Accordion("Model card", open=False, elem_id="model-card"):
@@ -124,37 +146,72 @@ def _progress_card() -> ProgressCard:
 
 def _results() -> Results:
     with gr.Column(elem_id="results", visible=False) as column:
-        with gr.Row(elem_id="top"):
+        player, verdict, shares, moments = _top()
+        emotions, sentiments, in_words = _timeline_card()
+        with gr.Row(elem_id="details"):
             with gr.Column(elem_classes="card", scale=11, min_width=320):
+                _html(panels.heading("Transcript", "click a line to go there"))
+                transcript = _html(elem_id="transcript")
+            with gr.Column(elem_classes="card", elem_id="why", scale=8, min_width=320):
+                _html(panels.WHY)
+                evidence = _html(elem_id="evidence")
+        exports_card, exports = _exports_card()
+    shown = (player, verdict, shares, moments, emotions, sentiments, in_words, transcript, evidence)
+    return Results(column, *shown, exports_card, exports)
+
+
+def _top() -> tuple[gr.Video, gr.HTML, gr.HTML, gr.HTML]:
+    """What is seen without scrolling: the player, the verdict, the strongest moments, and the live bars."""
+    with gr.Row(elem_id="top"):
+        with gr.Column(scale=11, min_width=320):
+            with gr.Column(elem_classes=["card", "player-card"]):
                 player = gr.Video(
                     interactive=False, show_label=False, label="Video", elem_id="player", buttons=[], container=False
                 )
-            with gr.Column(scale=8, min_width=320):
-                with gr.Column(elem_classes=["card", "verdict-card"]):
-                    verdict = _html(elem_id="verdict")
-                with gr.Column(elem_classes="card"):
-                    _html(panels.heading("Share of certain time"))
-                    shares = _html(elem_id="shares")
-        with gr.Column(elem_classes="card", elem_id="timeline"):
-            _html(panels.heading("Emotion over time", "click to go there"))
-            emotions = gr.Plot(show_label=False, container=False, elem_id="emotion-plot")
-            _html(panels.emotion_legend())
-            _html(panels.heading("Sentiment", "positive above, negative below"))
-            sentiments = gr.Plot(show_label=False, container=False, elem_id="sentiment-plot")
-            _html(panels.sentiment_legend())
-            in_words = _html(elem_id="in-words")
-        with gr.Column(elem_classes="card"):
-            _html(panels.heading("Transcript", "click a line to go there"))
-            transcript = _html(elem_id="transcript")
-        with gr.Column(elem_classes="card", elem_id="downloads", visible=False) as downloads_card:
-            _html(panels.heading("Take it with you", "for programs, for spreadsheets, for players"))
-            with gr.Row():
-                downloads = {
-                    kind: gr.DownloadButton(label, elem_id=f"download-{kind}", min_width=90)
-                    for kind, label in (("json", "JSON"), ("csv", "CSV"), ("vtt", "Captions"))
-                }
-    shown = (player, verdict, shares, emotions, sentiments, in_words, transcript)
-    return Results(column, *shown, downloads_card, downloads)
+            with gr.Column(elem_classes=["card", "moments-card"]):
+                _html(panels.heading("Strongest moments", "click to go there"))
+                moments = _html(elem_id="moments")
+        with gr.Column(scale=8, min_width=320):
+            with gr.Column(elem_classes=["card", "verdict-card"]):
+                verdict = _html(elem_id="verdict")
+                _html(panels.heading("Share of certain time"))
+                shares = _html(elem_id="shares")
+            with gr.Column(elem_classes=["card", "now-card"]):
+                _html(glance.live_bars(), elem_id="now")
+    return player, verdict, shares, moments
+
+
+def _timeline_card() -> tuple[gr.Plot, gr.Plot, gr.HTML]:
+    with gr.Column(elem_classes="card", elem_id="timeline"):
+        _html(panels.heading("Emotion over time", "click to go there, arrow keys step, space plays"))
+        emotions = gr.Plot(show_label=False, container=False, elem_id="emotion-plot")
+        _html(panels.emotion_legend())
+        _html(panels.heading("Sentiment", "positive above, negative below"))
+        sentiments = gr.Plot(show_label=False, container=False, elem_id="sentiment-plot")
+        _html(panels.sentiment_legend())
+        in_words = _html(elem_id="in-words")
+    return emotions, sentiments, in_words
+
+
+def _exports_card() -> tuple[gr.Column, list[Export]]:
+    """A button for each kind of file that there is, and what it is good for."""
+    with gr.Column(elem_classes="card", elem_id="downloads", visible=False) as card:
+        _html(panels.heading("Take it with you"))
+        with gr.Column(elem_id="exports"):
+            exports = [_export(kind) for kind in EXPORT_KINDS]
+    return card, exports
+
+
+def _export(kind: ExportKind) -> Export:
+    make = None
+    with gr.Row(elem_classes="export") as row:
+        if kind.slow:
+            make = gr.Button(f"Make: {kind.label}", elem_id=f"make-{kind.key}", size="md", scale=0, min_width=210)
+        download = gr.DownloadButton(
+            kind.label, elem_id=f"download-{kind.key}", visible=not kind.slow, size="md", scale=0, min_width=210
+        )
+        _html(f"<p class='note'>{escape(kind.help)}</p>")
+    return Export(kind, row, make, download)
 
 
 def _html(content: str = "", elem_id: str | None = None) -> gr.HTML:

@@ -6,11 +6,8 @@ generator, so visitors share nothing but weights.
 
 from __future__ import annotations
 
-import shutil
 import tempfile
-import time
 from collections.abc import Iterator
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +15,13 @@ import gradio as gr
 
 from sentiment.datatypes import Timeline
 from sentiment.errors import SentimentError
-from sentiment.export import timeline_to_dict, write_all
+from sentiment.export import timeline_to_dict
 from sentiment.figures import emotion_figure, sentiment_figure
 from sentiment.pipeline import LoadedModels, analyze_video
-from sentiment.studio import panels
+from sentiment.studio import glance, panels
+from sentiment.studio.events import HOURS_KEPT, OFF_THE_API, SLOTS, Updates, as_message
+from sentiment.studio.evidence import evidence
+from sentiment.studio.exports import connect_exports, offer_exports
 from sentiment.studio.layout import Page, lay_out
 from sentiment.studio.session import Session, follow_analysis, settings_for
 from sentiment.studio.theme import make_theme
@@ -29,22 +29,13 @@ from sentiment.studio.theme import make_theme
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 EXAMPLE = ASSETS / "example.mp4"
 
-HOURS_KEPT = 1
+SCRIPTS = ("timeline.js", "now.js", "why.js", "control.js")
+"""In assets/studio/: one closure of four parts, in this order."""
+
 SWEEP_SECONDS = 600
 """How often files that are older than HOURS_KEPT are looked for."""
 
-SLOTS: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "analysis"}
-"""Two analyses at a time; one already keeps the cores of a small machine busy, more would only slow all down."""
-
 MAX_WAITING = 20
-
-MESSAGE_SECONDS = 30
-"""Long enough to read two lines and look back at the file."""
-
-OFF_THE_API: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-
-Updates = dict[Any, Any]
-"""What changes on the page: component → its new value or gr.update."""
 
 
 def build_studio(models: LoadedModels) -> gr.Blocks:
@@ -58,6 +49,7 @@ def build_studio(models: LoadedModels) -> gr.Blocks:
     ) as demo:
         page = lay_out(HOURS_KEPT, EXAMPLE.is_file(), model_card if model_card.is_file() else None)
         _connect_analysis(page, models)
+        connect_exports(page)
         _connect_rest(page)
         _add_endpoint(page, models)
     return demo.queue(max_size=MAX_WAITING)
@@ -67,12 +59,16 @@ def launch_options() -> dict[str, Any]:
     """The arguments of `launch` that belong to the page itself: its looks, its script, its privacy."""
     return {
         "theme": make_theme(),
-        "css": (ASSETS / "studio.css").read_text(encoding="utf-8"),
-        "head": f"<script>{(ASSETS / 'studio.js').read_text(encoding='utf-8')}</script>",
+        "css": (ASSETS / "studio" / "studio.css").read_text(encoding="utf-8"),
+        "head": f"<script>(() => {{\n{_script()}\n}})();</script>",
         "footer_links": [],
         "run_history": False,  # would keep faces in the visitors' browsers
         "allowed_paths": [str(EXAMPLE)],
     }
+
+
+def _script() -> str:
+    return "\n".join((ASSETS / "studio" / name).read_text(encoding="utf-8") for name in SCRIPTS)
 
 
 # ---------------------------------------------------------------- which button does what
@@ -92,8 +88,8 @@ def _connect_analysis(page: Page, models: LoadedModels) -> None:
     def analyse_example(language: str) -> Iterator[Updates]:
         yield from _analyse(page, models, EXAMPLE, language)
 
-    def keep(timeline: Timeline | None) -> Iterator[Updates]:
-        yield from _after_cancel(page, timeline)
+    def keep(timeline: Timeline | None, source: str | None) -> Iterator[Updates]:
+        yield from _after_cancel(page, timeline, source)
 
     start, changing = page.start, page.changing
     at_once: dict[str, Any] = {"queue": False, **OFF_THE_API}
@@ -108,7 +104,9 @@ def _connect_analysis(page: Page, models: LoadedModels) -> None:
     ]
     for run in runs:
         run.failure(lambda: _back_to_start(page), None, changing, **at_once)
-    page.progress.cancel.click(None, cancels=runs, **at_once).then(keep, [page.timeline], changing, **OFF_THE_API)
+    page.progress.cancel.click(None, cancels=runs, **at_once).then(
+        keep, [page.timeline, page.source], changing, **OFF_THE_API
+    )
 
 
 def _connect_rest(page: Page) -> None:
@@ -133,15 +131,16 @@ def _connect_rest(page: Page) -> None:
 def _analyse(page: Page, models: LoadedModels, path: Path, language: str) -> Iterator[Updates]:
     """Fill the page as the analysis goes on; closing this generator cancels it."""
     session = Session(path.name)
+    yield {page.source: str(path)}
     with tempfile.TemporaryDirectory(prefix="analysis-") as folder:
         try:
             for event in follow_analysis(path, models, settings_for(language), Path(folder)):
                 results = _so_far(page, session) if session.take(event) else {}
                 yield {**results, page.progress.bars: panels.progress(session)}
         except SentimentError as error:
-            raise _as_message(error) from error
+            raise as_message(error) from error
     if session.timeline is not None:
-        yield from _finished(page, session.timeline)
+        yield _finished(page, session.timeline, path)
 
 
 def _waiting(page: Page) -> Updates:
@@ -152,7 +151,7 @@ def _waiting(page: Page) -> Updates:
         page.progress.bars: panels.WAITING,
         page.again: gr.update(visible=False),
         page.results.column: gr.update(visible=False),
-        page.results.downloads_card: gr.update(visible=False),
+        page.results.exports_card: gr.update(visible=False),
         page.timeline: None,
     }
 
@@ -175,50 +174,34 @@ def _shown(page: Page, timeline: Timeline, note: str = "") -> Updates:
     return {
         page.timeline: timeline,
         results.column: gr.update(visible=True),
-        results.verdict: panels.verdict(timeline, note),
-        results.shares: panels.shares(timeline),
+        results.verdict: glance.verdict(timeline, note),
+        results.shares: glance.shares(timeline),
+        results.moments: glance.strongest_moments(timeline),
         results.emotions: emotion_figure(timeline, show_legend=False),
         results.sentiments: sentiment_figure(timeline, show_legend=False),
         results.in_words: panels.in_words(timeline),
         results.transcript: panels.transcript(timeline),
+        results.evidence: evidence(timeline, with_pictures=False),
     }
 
 
-def _finished(page: Page, timeline: Timeline) -> Iterator[Updates]:
-    """Captions and downloads."""
-    files = write_all(timeline, _exports_folder())
-    yield {
+def _finished(page: Page, timeline: Timeline, source: Path) -> Updates:
+    """Pictures in the evidence, captions, and files to take along."""
+    return {
         page.progress.card: gr.update(visible=False),
         page.again: gr.update(visible=True),
-        page.results.player: gr.update(subtitles=str(files["vtt"])),
-        page.results.downloads_card: gr.update(visible=True),
-        **{button: str(files[kind]) for kind, button in page.results.downloads.items()},
+        page.results.evidence: evidence(timeline, with_pictures=True),
+        **offer_exports(page, timeline, source),
     }
 
 
-def _exports_folder() -> Path:
-    """A new folder for one timeline's files; those that are older than HOURS_KEPT go.
-
-    They cannot go at once: Gradio looks for the captions again with every later event of the session.
-    """
-    for folder in Path(tempfile.gettempdir()).glob("exports-*"):
-        if time.time() - folder.stat().st_mtime > HOURS_KEPT * 3600:
-            shutil.rmtree(folder, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix="exports-"))
-
-
-def _after_cancel(page: Page, timeline: Timeline | None) -> Iterator[Updates]:
+def _after_cancel(page: Page, timeline: Timeline | None, source: str | None) -> Iterator[Updates]:
     """What is done is kept; where nothing is, the page is as before."""
-    if timeline is None:
+    if timeline is None or source is None:
         yield _back_to_start(page)
     else:
         yield _shown(page, timeline, note="Cancelled: what was done until then is kept.")
-        yield from _finished(page, timeline)
-
-
-def _as_message(error: SentimentError) -> gr.Error:
-    """Gradio shows messages as HTML, and this one may quote a file's name."""
-    return gr.Error(escape(str(error), quote=False), duration=MESSAGE_SECONDS, print_exception=False)
+        yield _finished(page, timeline, Path(source))
 
 
 # ---------------------------------------------------------------- the endpoint
@@ -234,7 +217,7 @@ def _add_endpoint(page: Page, models: LoadedModels) -> None:
         try:
             return timeline_to_dict(analyze_video(file, models, settings_for(language)))
         except SentimentError as error:
-            raise _as_message(error) from error
+            raise as_message(error) from error
 
     button, answer = gr.Button(visible=False), gr.JSON(visible=False)
     button.click(analyze, [page.start.file, page.start.language], answer, api_name="analyze", **SLOTS)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from html import escape
 
 from sentiment.datatypes import SegmentPrediction, Timeline
+from sentiment.disagreement import disagreement
 from sentiment.doubt import doubt_about
 from sentiment.labels import EMOTION_COLOURS, EMOTIONS, SENTIMENT_COLOURS, SENTIMENTS
 from sentiment.pipeline import STAGES
 from sentiment.studio.session import Session
-from sentiment.timeline import certain_seconds, certain_share_so_far, format_clock, format_percent, headline
+from sentiment.timeline import format_clock, format_percent
 
 STAGE_NAMES = {"listen": "Listening", "watch": "Watching", "feel": "Reading"}
 """What a person is shown for each of the pipeline's stages."""
@@ -38,6 +38,13 @@ def footer(hours_kept: int, has_card: bool) -> str:
 </footer>"""
 
 
+WHY = """
+<h2>Why <span id="why-when"></span></h2>
+<div id="why-body" aria-live="polite"></div>
+"""
+"""What the answer of the shown moment rests on; the script fills it in."""
+
+
 # ---------------------------------------------------------------- while it runs
 
 
@@ -61,79 +68,30 @@ def _stage_bar(stage: str, done_seconds: float, total_seconds: float) -> str:
     )
 
 
-# ---------------------------------------------------------------- the answer in short
-
-
-def verdict(timeline: Timeline, note: str = "") -> str:
-    """The sentence of summary with a dot before each emotion it names, and the shares it rests on as chips."""
-    chips = "".join(f"<li>{escape(chip)}</li>" for chip in _chips(timeline))
-    note_line = f'<p class="note">{escape(note)}</p>' if note else ""
-    return f'<p class="headline">{_with_dots(headline(timeline))}</p>{note_line}<ul class="chips">{chips}</ul>'
-
-
-def _chips(timeline: Timeline) -> list[str]:
-    summary = timeline.summary
-    chips = [
-        f"certain for {format_percent(certain_share_so_far(timeline))} of the time",
-        f"speech {format_percent(summary.speech_share)}",
-        f"face {format_percent(summary.face_share)}",
-    ]
-    if summary.unanswered_segments:
-        plural = "s" if summary.unanswered_segments > 1 else ""
-        chips.append(f"no answer for {summary.unanswered_segments} segment{plural}")
-    if timeline.language:
-        chips.append(f"language {timeline.language}")
-    return chips
-
-
-def _with_dots(sentence: str) -> str:
-    names = "|".join(e for e in EMOTIONS if e != "neutral")  # also the name of a sentiment
-    return re.sub(rf"\b({names})\b", lambda match: _emotion_name(match[1]), escape(sentence))
-
-
-def _emotion_name(emotion: str) -> str:
-    return f'<b class="emotion">{_dot(EMOTION_COLOURS[emotion])}{emotion}</b>'
-
-
-def shares(timeline: Timeline) -> str:
-    """How much of the certain time each emotion leads, as bars from the largest down, and how much time that is."""
-    ordered = sorted(timeline.summary.emotion_share.items(), key=lambda item: -item[1])
-    bars = "".join(
-        f'<div class="share"><span>{name}</span><span class="bar">'
-        f'<i style="width:{share:.1%};background:{EMOTION_COLOURS[name]}"></i></span>'
-        f'<span class="number">{format_percent(share)}</span></div>'
-        for name, share in ordered
-        if share > 0
-    )
-    return f'{bars}<p class="note">{_counted(timeline)}</p>'
-
-
-def _counted(timeline: Timeline) -> str:
-    so_far = "" if timeline.is_complete else " so far"
-    if not timeline.summary.emotion_share:
-        return f"Only time with a certain answer is counted, and there is none{so_far}."
-    certain, whole = format_clock(certain_seconds(timeline)), format_clock(timeline.analysed_seconds)
-    return f"Only time with a certain answer is counted: {certain} of {whole}{so_far}."
-
-
 # ---------------------------------------------------------------- beside the plots
 
 
 def emotion_legend() -> str:
     """Names beside colours, and what hatching and gaps mean."""
-    entries = "".join(f"<li>{_dot(EMOTION_COLOURS[name])}{name}</li>" for name in EMOTIONS)
+    entries = "".join(f"<li>{dot(EMOTION_COLOURS[name])}{name}</li>" for name in EMOTIONS)
     entries += '<li><i class="hatch"></i>unsure or mixed</li><li><i class="gap"></i>no answer</li>'
     return f'<ul class="legend">{entries}</ul>'
 
 
 def sentiment_legend() -> str:
     """Names beside colours, in the order in which they lie in the plot."""
-    entries = "".join(f"<li>{_dot(SENTIMENT_COLOURS[name])}{name}</li>" for name in reversed(SENTIMENTS))
+    entries = "".join(f"<li>{dot(SENTIMENT_COLOURS[name])}{name}</li>" for name in reversed(SENTIMENTS))
     return f'<ul class="legend">{entries}</ul>'
 
 
-def _dot(colour: str) -> str:
+def dot(colour: str) -> str:
+    """A small disc, which never stands without a name."""
     return f'<i class="dot" style="background:{colour}"></i>'
+
+
+def emotion_name(emotion: str) -> str:
+    """A name behind its dot."""
+    return f'<b class="emotion">{dot(EMOTION_COLOURS[emotion])}{emotion}</b>'
 
 
 def heading(title: str, hint: str = "") -> str:
@@ -153,8 +111,9 @@ def transcript(timeline: Timeline) -> str:
     header = "".join(f'<th role="columnheader" scope="col" class="{name}">{name}</th>' for name in columns)
     rows = "".join(_row(prediction) for prediction in timeline.segments)
     return (
-        '<table class="transcript" role="table"><caption>Every segment with its answer</caption>'
-        f'<thead role="rowgroup"><tr role="row">{header}</tr></thead><tbody role="rowgroup">{rows}</tbody></table>'
+        '<div class="scroll"><table class="transcript" role="table"><caption>Every segment with its answer</caption>'
+        f'<thead role="rowgroup"><tr role="row">{header}</tr></thead><tbody role="rowgroup">{rows}</tbody>'
+        "</table></div>"
     )
 
 
@@ -165,12 +124,15 @@ def _row(prediction: SegmentPrediction) -> str:
         emotion, sentiment, confidence = '<span class="absent">no answer</span>', "–", "–"
     else:
         doubt = doubt_about(prediction)
-        emotion = _doubt(affect.top_emotion, str(doubt)) if doubt else _emotion_name(affect.top_emotion)
+        emotion = _doubt(affect.top_emotion, str(doubt)) if doubt else emotion_name(affect.top_emotion)
         sentiment = f"{affect.top_sentiment} ?" if doubt else affect.top_sentiment
         confidence = format_percent(affect.confidence)
     words = escape(segment.text) if segment.text else f"<em>{_silence(prediction)}</em>"
+    flag = disagreement(prediction)
+    if flag:
+        words += f' <span class="flag">{flag}</span>'
     cells = {
-        "time": f'<button type="button" title="Go to {start}">{start}</button>',
+        "time": f'<button type="button" aria-label="Go to {start}">{start}</button>',
         "emotion": emotion,
         "sentiment": sentiment,
         "words": words,
