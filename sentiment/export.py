@@ -207,7 +207,8 @@ def _write_one(
 
             write_bundle(timeline, path, source, on_progress, written)
         case _:
-            path.write_text(_text(kind.key, timeline), encoding="utf-8", newline="")
+            # File names may hold what is no Unicode; nothing else can.
+            path.write_text(_text(kind.key, timeline), encoding="utf-8", errors="replace", newline="")
     on_progress(1.0)
 
 

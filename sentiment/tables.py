@@ -15,10 +15,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
+from sentiment.captions import CONTROL_CHARACTERS
 from sentiment.datatypes import Affect, SegmentPrediction, Timeline
 from sentiment.doubt import doubt_about
 from sentiment.labels import EMOTIONS, MODALITIES, MODALITY_NAMES, SENTIMENTS
-from sentiment.timeline_json import rounded_probability, rounded_time
+from sentiment.timeline_json import answer_without, rounded_probability, rounded_time
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """A spreadsheet runs a cell that starts with one of these (OWASP, "CSV Injection")."""
@@ -85,7 +86,7 @@ def _answer_rows(place: Mapping[str, Any], prediction: SegmentPrediction) -> Ite
     answers = (
         prediction.affect,
         *(prediction.alone(modality) for modality in MODALITIES),
-        *(prediction.without(modality) for modality in MODALITIES),
+        *(answer_without(prediction, modality) for modality in MODALITIES),
     )
     for source, affect in zip(SOURCES, answers, strict=True):
         if affect is not None or source == "fused":
@@ -110,7 +111,8 @@ def _truth(value: bool) -> str:
 
 
 def spreadsheet_safe(text: str) -> str:
-    """The text, behind an apostrophe where a spreadsheet would otherwise run it as a formula."""
+    """The text without control characters, behind an apostrophe where a spreadsheet would run it as a formula."""
+    text = CONTROL_CHARACTERS.sub("", text)
     return f"'{text}" if text.lstrip(" ").startswith(FORMULA_STARTS) else text
 
 

@@ -56,9 +56,14 @@ def _segment_to_dict(prediction: SegmentPrediction) -> dict[str, Any]:
         "certain": prediction.certain,
         "doubt": str(doubt) if doubt else None,
         "evidence": {modality: _affect_to_dict(prediction.alone(modality)) for modality in MODALITIES},
-        "without": {modality: _affect_to_dict(prediction.without(modality)) for modality in MODALITIES},
+        "without": {modality: _affect_to_dict(answer_without(prediction, modality)) for modality in MODALITIES},
         "face": [_box_to_dict(box) for box in prediction.face] or None,
     }
+
+
+def answer_without(prediction: SegmentPrediction, modality: str) -> Affect | None:
+    """What the answer would be without this modality; None where it is absent anyway, or alone."""
+    return prediction.without(modality) if prediction.alone(modality) else None
 
 
 def _affect_to_dict(affect: Affect | None) -> dict[str, dict[str, float]] | None:
