@@ -1,4 +1,4 @@
-"""The command line of training: python -m train fit | evaluate | crossvalidate | probe | card | publish."""
+"""The command line of training: python -m train fit | evaluate | crossvalidate | probe | ablate | publish | card."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from sentiment.errors import SentimentError, SettingsError
-from train import probes, publish
+from train import data_commands, probes
+from train.commands import add_ablate, add_publish
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,6 +29,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m train", description="Trains and evaluates the network.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
+    data_commands.add_commands(commands)
+
     fit = commands.add_parser("fit", help="train a network by a recipe and write its checkpoint")
     fit.add_argument("--recipe", default="starter", help="a name in train/recipes, or a TOML file (default: starter)")
     fit.add_argument("--data", type=Path, required=True, help="folder that holds the corpora, zipped or unpacked")
@@ -39,6 +42,11 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--checkpoint", required=True, help="folder of the checkpoint or its run, or hf://NAME")
     evaluate.add_argument("--data", type=Path, required=True, help="folder that holds the corpora, zipped or unpacked")
     evaluate.add_argument("--split", choices=("test", "selection"), default="test")
+    evaluate.add_argument(
+        "--transcribe", metavar="NAME", nargs="?", const="base", help="also read MELD's clips as Whisper hears them"
+    )
+    evaluate.add_argument("--workers", type=int, default=0, help="processes that read MELD's clips")
+    evaluate.add_argument("--table", action="store_true", help="also print the figures on clips as tables, on stderr")
     evaluate.add_argument("--figures", type=Path, metavar="DIR", help="also draw the figures, as SVG, into this folder")
     evaluate.add_argument(
         "--store", action="store_true", help="also put the figures into the checkpoint and write its model card anew"
@@ -53,7 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     crossvalidate.set_defaults(run=_crossvalidate)
 
     probes.add_command(commands)
-    publish.add_command(commands)
+    add_ablate(commands)
+    add_publish(commands)
 
     card = commands.add_parser("card", help="write a checkpoint's MODEL_CARD.md anew from its figures")
     card.add_argument("--checkpoint", required=True, help="folder of the checkpoint or its run")
@@ -72,16 +81,24 @@ def _fit(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+    import torch
+
     from sentiment.checkpoint import load_checkpoint, update_metrics
     from sentiment.hub import find_checkpoint, find_own_checkpoint
+    from sentiment.transcription import load_transcriber
+    from train.clips_card import clips_section
     from train.evaluate import evaluate
     from train.fit import write_model_card
 
     if options.store and options.split != "test":
         raise SettingsError("--store keeps what was measured on the test part; leave out --split.")
     folder = find_own_checkpoint(options.checkpoint) if options.store else find_checkpoint(options.checkpoint)
-    figures = evaluate(load_checkpoint(folder), options.data, options.split)
+    transcriber = load_transcriber(options.transcribe) if options.transcribe else None
+    checkpoint = load_checkpoint(folder, "cuda" if torch.cuda.is_available() else "cpu", transcriber)
+    figures = evaluate(checkpoint, options.data, options.split, transcriber, options.workers)
     print(json.dumps(figures))
+    if options.table and "clips" in figures:
+        print(clips_section(figures["clips"]), file=sys.stderr)
     if options.figures is not None:
         from train.plots import draw_figures
 

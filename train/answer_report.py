@@ -24,11 +24,18 @@ def emotion_report(
         calibration: the checkpoint's.
         subset: what the answers were read from.
     """
+    return mixed_emotion_report(true, answers, calibration, [subset] * len(answers))
+
+
+def mixed_emotion_report(
+    true: Sequence[str], answers: Sequence[Affect], calibration: Calibration, subsets: Sequence[ModalitySubset]
+) -> dict[str, Any]:
+    """The same of answers that were read from differing `subsets`, one for each; there is no one threshold then."""
     correct = np.array([answer.top_emotion == emotion for answer, emotion in zip(answers, true, strict=True)])
     confidence = np.array([answer.confidence for answer in answers])
-    certain = np.array([calibration.calls_certain(answer, subset) for answer in answers])
+    certain = np.array([calibration.calls_certain(a, subset) for a, subset in zip(answers, subsets, strict=True)])
     decided = np.array([not answer.is_mixed for answer in answers])
-    threshold = calibration.certain_above.get(subset_key(subset))
+    threshold = calibration.certain_above.get(subset_key(subsets[0])) if len(set(subsets)) == 1 else None
     return {
         **classification_report(true, np.array([answer.emotion for answer in answers]), EMOTIONS),
         "certain": certain_report(correct, certain, threshold),

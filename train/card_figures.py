@@ -28,7 +28,7 @@ def reports(metrics: Metrics) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
 def main_table(metrics: Metrics) -> str:
     """Accuracy and F1 of each signal by itself, and what others reached."""
     rows = [
-        (spoken(modality), report["measured_on"], task, f"{report['n']:,}", *_figures_with_guess(report))
+        (spoken(modality), report["measured_on"], task, f"{report['n']:,}", *figures_with_guess(report))
         for modality, task, report in reports(metrics)
     ]
     heading = ("read from", "measured on", "task", "n", "accuracy", "weighted F1", "macro F1")
@@ -82,7 +82,7 @@ def _cross_validation(found: Mapping[str, Any]) -> str:
 
 def _words_only(found: Mapping[str, Any]) -> str:
     rows = [
-        (task, f"{found[task]['n']:,}", *_figures_with_guess(found[task]), f"{found[task]['ece_excess']:+.3f}")
+        (task, f"{found[task]['n']:,}", *figures_with_guess(found[task]), f"{found[task]['ece_excess']:+.3f}")
         for task in TASKS
         if task in found
     ]
@@ -111,11 +111,14 @@ def _spoken_lines(found: Mapping[str, Any]) -> str:
 def _group_rows(metrics: Metrics) -> Iterator[Sequence[str]]:
     for modality, _, report in reports(metrics):
         for who, group in report.get("by_group", {}).items():
-            yield spoken(modality), who, str(group["people"]), f"{group['n']:,}", *_figures_with_guess(group)
+            yield spoken(modality), who, str(group["people"]), f"{group['n']:,}", *figures_with_guess(group)
 
 
-def calibration_tables(metrics: Metrics, calibration: Calibration) -> str:
-    """How far confidence can be believed, and what is gained where the model holds back."""
+def calibration_tables(metrics: Metrics, calibration: Calibration, on_clips: bool = False) -> str:
+    """How far confidence can be believed, and what is gained where the model holds back.
+
+    `on_clips` says that all subsets were calibrated on real clips, none of them made up.
+    """
     errors = [
         (
             *_named(signals, task),
@@ -128,7 +131,7 @@ def calibration_tables(metrics: Metrics, calibration: Calibration) -> str:
     ]
     error_table = table(("read from", "task", "n", "calibration error", "by chance alone", "beyond chance"), errors)
     certain = [
-        (*_named(signals, None), *_certain_cells(report["certain"]))
+        (*_named(signals, None), *certain_cells(report["certain"]))
         for signals, task, report in _all_reports(metrics)
         if task == "emotion"
     ]
@@ -138,9 +141,9 @@ def calibration_tables(metrics: Metrics, calibration: Calibration) -> str:
         for signals, temperature in calibration.temperatures.items()
     ]
     fitted_table = table(("read from", "temperature", "certain from"), fitted)
-    return "\n\n".join(
-        (error_table, _ERROR_NOTE, "### Certain or not", certain_table, _CERTAIN_NOTE, fitted_table, _FITTED_NOTE)
-    )
+    measured = (error_table, _ERROR_NOTE, "### Certain or not", certain_table) if errors else ()
+    fitted_note = f"{_FITTED_NOTE}\n\n{_FITTED_ON_CLIPS if on_clips else _FITTED_ON_MIXES}"
+    return "\n\n".join((*measured, _CERTAIN_NOTE, fitted_table, fitted_note))
 
 
 _ERROR_NOTE: Final = """
@@ -158,7 +161,11 @@ _FITTED_NOTE: Final = """
 Fitted on validation data, never on what is measured above. Logits are divided by the temperature. An answer counts as
 certain from that probability of its top emotion on at which at least 80% of the validation answers were right, by the
 lower end of their 95% Wilson interval; "never" where no probability was high enough for that.
+""".strip()
 
+_FITTED_ON_CLIPS: Final = "Every row rests on real clips, the other signals taken away."
+
+_FITTED_ON_MIXES: Final = """
 Only the rows of a single signal rest on real examples. For several signals together the examples were put together
 from different corpora by their label, each signal showing another emotion as often as the recipe supposes that it errs
 in real video. Those temperatures and thresholds are as good as that supposition.
@@ -233,7 +240,8 @@ def _named(signals: str, task: str | None) -> tuple[str, ...]:
     return (name,) if task is None else (name, task)
 
 
-def _figures_with_guess(report: Mapping[str, Any]) -> Iterator[str]:
+def figures_with_guess(report: Mapping[str, Any]) -> Iterator[str]:
+    """Cells for accuracy, weighted and macro F1, each with its interval and a constant guess's."""
     for name in ("accuracy", "weighted_f1", "macro_f1"):
         within = _between(report["interval_95"][name])
         guess = report["constant_guess"].get(name)
@@ -241,7 +249,8 @@ def _figures_with_guess(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"**{report[name]:.3f}** ({within}{beside})"
 
 
-def _certain_cells(certain: Mapping[str, Any]) -> tuple[str, str, str]:
+def certain_cells(certain: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Cells for the share of certain answers, how many of them are right, and their number."""
     right = "none" if not certain["n"] else f"{certain['accuracy']:.3f} ({_between(certain['interval_95'])})"
     return f"{certain['coverage']:.1%}", right, f"{certain['n']:,}"
 

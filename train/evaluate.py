@@ -13,11 +13,13 @@ from sentiment.checkpoint import Checkpoint, read_manifest
 from sentiment.datatypes import Affect
 from sentiment.labels import MODALITIES
 from sentiment.prediction import ask_fusion
+from sentiment.transcription import Transcriber
 from train.answer_report import emotion_report, sentiment_report
 from train.corpora import Example, Split, fer2013, meld, ravdess
 from train.corpora.catalog import CORPORA
 from train.dataset import ExampleDataset
 from train.errors import DataError
+from train.evaluate_clips import evaluate_clips, has_prepared_clips
 from train.fusion import FeatureBank, conflict_to_add
 from train.fusion_report import fusion_report
 
@@ -27,18 +29,23 @@ HELD_OUT: Final = {"text": meld.NAME, "audio": ravdess.NAME, "video": fer2013.NA
 """The corpus that each modality is measured on."""
 
 
-def evaluate(checkpoint: Checkpoint, data: Path, split: Split = "test") -> dict[str, Any]:
+def evaluate(
+    checkpoint: Checkpoint, data: Path, split: Split = "test", transcriber: Transcriber | None = None, workers: int = 0
+) -> dict[str, Any]:
     """{"text": {"emotion": figures, "sentiment": figures}, "audio": {...}, "video": {...}, "fusion": {...}} for JSON.
 
     Each modality is asked by itself; "fusion", {"text+audio": figures, ...}, is asked about made-up combinations
-    (see `train.fusion_report`) where all three corpora are there and the checkpoint says how it was trained.
+    (see `train.fusion_report`) where all three corpora are there and the checkpoint says how it was trained. Where
+    MELD's clips have been prepared, "clips" has the figures on them (see `train.evaluate_clips`), on their own sound
+    as recognised, too, with a `transcriber`; `workers` are the processes that read clips.
     Corpora that are absent are left out, and signals that the network does not read, and the sentiment of corpora
     that have none. For the figures see `train.answer_report` and `train.metrics`; "measured_on" names the examples,
     "by_group" has women and men apart.
 
     Raises DataError where the folder has none of the corpora.
     """
-    figures, banks = {}, {}
+    figures: dict[str, Any] = {}
+    banks = {}
     for modality, name in HELD_OUT.items():
         corpus = CORPORA[name]
         if modality not in checkpoint.clip_settings.modalities or not corpus.is_present(data, split):
@@ -49,6 +56,9 @@ def evaluate(checkpoint: Checkpoint, data: Path, split: Split = "test") -> dict[
         found = ask_fusion(checkpoint, features.to(checkpoint.device), (modality,))
         figures[modality] = _report(checkpoint, modality, dataset.examples, found, _part(dataset.examples, split))
         banks[modality] = FeatureBank(features[:, MODALITIES.index(modality)], dataset.emotion, dataset.sentiment)
+    if has_prepared_clips(checkpoint, data, split):
+        logger.info("evaluate: words, voice and face together on MELD's clips")
+        figures["clips"] = evaluate_clips(checkpoint, data, split, transcriber, workers)
     if not figures:
         raise DataError(f"{data} has no {split} part of any of {', '.join(HELD_OUT.values())}.")
     mix = read_manifest(checkpoint.folder)["training"].get("fusion")

@@ -19,10 +19,13 @@ from train.card_figures import (
     further_measurements,
     fusion_tables,
     main_table,
+    reports,
     table,
 )
-from train.plots import COVERAGE, RELIABILITY, confusion_name
-from train.settings import FusionSettings, Recipe, from_table
+from train.clips_card import ablation_section, clips_section
+from train.joint_settings import JointRecipe
+from train.plots import CLIPS_COVERAGE, CLIPS_RELIABILITY, COVERAGE, RELIABILITY, confusion_name
+from train.settings import FusionSettings, Recipe, recipe_from_table
 from train.sources import corpora_of, is_non_commercial, starts_of
 
 FIGURES_FOLDER: Final = "../../model"
@@ -34,7 +37,7 @@ class ModelCard:
     """All that a card is rendered from."""
 
     name: str
-    recipe: Recipe
+    recipe: Recipe | JointRecipe
     metrics: Metrics
     calibration: Calibration
     known_failures: str = ""
@@ -54,7 +57,7 @@ def render_model_card(checkpoint_folder: Path, known_failures: str = "") -> str:
     return render(
         ModelCard(
             manifest["name"],
-            from_table(Recipe, manifest["training"], f"{checkpoint_folder / MANIFEST}: training"),
+            recipe_from_table(manifest["training"], f"{checkpoint_folder / MANIFEST}: training"),
             manifest["metrics"],
             Calibration(**manifest["calibration"]),
             known_failures,
@@ -66,18 +69,23 @@ def render_model_card(checkpoint_folder: Path, known_failures: str = "") -> str:
 
 def render(card: ModelCard) -> str:
     """The card as Markdown, with the front matter that the Hugging Face hub reads."""
-    known_failures = "\n\n".join(filter(None, (card.known_failures.strip(), _LIMITS)))
+    is_joint = isinstance(card.recipe, JointRecipe)
+    known_failures = "\n\n".join(filter(None, (card.known_failures.strip(), _LIMITS + _limits_of_measurement(card))))
     sections = (
         _front_matter(card.recipe),
         f"# {card.name}\n\n" + _introduction(card.recipe),
         _USES + (_NOT_COMMERCIAL if is_non_commercial(card.recipe) else _COMMERCIAL),
         "## What it learned from, and the terms\n\n" + _sources(card.recipe),
-        "## How good it is\n\n" + "\n\n".join((main_table(card.metrics), *further_measurements(card.metrics))),
-        "## Whether its confidence can be believed\n\n" + calibration_tables(card.metrics, card.calibration),
+        "## How good it is on clips\n\n" + clips_section(card.metrics["clips"]) if "clips" in card.metrics else "",
+        _single_signals(card.metrics),
+        "## Whether its confidence can be believed\n\n" + calibration_tables(card.metrics, card.calibration, is_joint),
         "## Fusion\n\n" + _fusion(card) if len(card.recipe.encoders) > 1 else "",
+        "## What each choice is worth\n\n" + ablation_section(card.metrics["ablation"])
+        if "ablation" in card.metrics
+        else "",
         "## Known failures and limits\n\n" + known_failures,
         "## What it cost\n\n" + _cost(card.cost),
-        "## Class by class\n\n" + "\n\n".join(class_tables(card.metrics)),
+        _with_title("## Class by class", *class_tables(card.metrics)),
         _drawings(card.drawings),
     )
     return "\n\n".join(section.strip() for section in sections if section) + "\n"
@@ -88,7 +96,19 @@ def drawings_beside(checkpoint_folder: Path) -> tuple[str, ...]:
     return tuple(name for name in _DRAWINGS if (checkpoint_folder / FIGURES_FOLDER / name).is_file())
 
 
-def _introduction(recipe: Recipe) -> str:
+def _with_title(title: str, *parts: str) -> str:
+    return "\n\n".join((title, *parts)) if parts else ""
+
+
+def _single_signals(metrics: Metrics) -> str:
+    """Each signal by itself on corpora of its own; nothing where none was measured but clips were."""
+    if "clips" in metrics and not any(reports(metrics)):
+        return ""
+    title = "## How good each signal is by itself" if "clips" in metrics else "## How good it is"
+    return _with_title(title, main_table(metrics), *further_measurements(metrics))
+
+
+def _introduction(recipe: Recipe | JointRecipe) -> str:
     signals = ", ".join(f"the {MODALITY_NAMES[modality]}" for modality in recipe.encoders)
     missing = " Any of these signals may be missing." if len(recipe.encoders) > 1 else ""
     return f"Reads a stretch of video, one utterance at a time, from {signals}, and answers with\n{_ANSWER}{missing}"
@@ -125,7 +145,7 @@ but the dialogue of a television series remains its owners'.
 """
 
 
-def _front_matter(recipe: Recipe) -> str:
+def _front_matter(recipe: Recipe | JointRecipe) -> str:
     datasets = [source.hub_name for source in corpora_of(recipe) if source.hub_name]
     starts = [source.hub_name for source in starts_of(recipe) if source.hub_name]
     lines = [
@@ -142,7 +162,7 @@ def _front_matter(recipe: Recipe) -> str:
     return "\n".join(lines)
 
 
-def _sources(recipe: Recipe) -> str:
+def _sources(recipe: Recipe | JointRecipe) -> str:
     sources = [*corpora_of(recipe), *starts_of(recipe)]
     rows = [(source.title, source.what, source.terms) for source in sources]
     listed = table(("source", "what it is", "terms"), rows)
@@ -156,11 +176,18 @@ one of them says research or non-commercial use, that is what these weights may 
 
 
 def _fusion(card: ModelCard) -> str:
+    if isinstance(card.recipe, JointRecipe):
+        return _JOINT
     mix = _MIX.format(rates=_rates(card.recipe.fusion.conflict)) + _junk(card.recipe.fusion)
     if "fusion" not in card.metrics:
         return f"{_NO_JOINT_DATA} Nor was it measured on made-up combinations.\n\n{mix}"
     return f"{_NO_JOINT_DATA} {_MADE_UP}\n\n{mix}\n\n{fusion_tables(card.metrics['fusion'])}"
 
+
+_JOINT: Final = """
+The fusion learned from clips in which words, voice and face of one moment come together. Of a part of them it was shown
+only some of the signals, so that it can answer from whatever there is.
+""".strip()
 
 _NO_JOINT_DATA: Final = """
 **Fusion has not been measured on real video.** Each figure above is of one signal by itself, on a corpus that has only
@@ -205,6 +232,9 @@ _DRAWINGS: Final = {
     **{confusion_name(m): f"what is taken for what, {MODALITY_NAMES[m]}" for m in MODALITIES},
     RELIABILITY: "confidence against the share of right answers",
     COVERAGE: "what holding back unsure answers buys",
+    confusion_name("clips"): "what is taken for what, all signals on clips",
+    CLIPS_RELIABILITY: "confidence against the share of right answers, on clips",
+    CLIPS_COVERAGE: "what holding back unsure answers buys, on clips",
 }
 
 
@@ -221,5 +251,16 @@ _LIMITS: Final = """
 - Not tested on irony and sarcasm, nor on words in another language than English, whatever the recogniser understands.
 - Not measured on recordings unlike those it learned from. A real voice and a moving face in a video are such, so
   expect less than the figures above.
-- The face was measured on grey stills alone, not on moving or coloured pictures.
 """.strip()
+
+
+_ONE_SERIES: Final = """
+- Its clips are of one television series with laughter on the sound track. Six actors say most of the lines, in what it
+  learned from and in what it was measured on alike.
+""".strip()
+
+
+def _limits_of_measurement(card: ModelCard) -> str:
+    if "clips" not in card.metrics:
+        return "\n- The face was measured on grey stills alone, not on moving or coloured pictures."
+    return f"\n{_ONE_SERIES}"

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 RELIABILITY: Final = "reliability.svg"
 COVERAGE: Final = "coverage.svg"
+CLIPS_RELIABILITY: Final = "reliability-clips.svg"
+CLIPS_COVERAGE: Final = "coverage-clips.svg"
 
 MADE_UP: Final = "made-up combinations, no headline"
 
@@ -52,27 +54,30 @@ def draw_figures(metrics: Mapping[str, Any], folder: Path) -> list[Path]:
     """Draws what `train.evaluate` measured into the folder, which is made where it is missing.
 
     Returns the files: "confusion-audio.svg" and the like, one for each modality measured; reliability.svg and
-    coverage.svg for all of them, and for the fused answers where those were measured. Older files of these
-    names are replaced.
+    coverage.svg for all of them, and for the fused answers where those were measured; confusion-clips.svg,
+    reliability-clips.svg and coverage-clips.svg for what was measured on clips. Older files of these names are
+    replaced.
     """
     import matplotlib
 
     folder.mkdir(parents=True, exist_ok=True)
     measured = [m for m in MODALITIES if m in metrics]
     with matplotlib.rc_context(STYLE):
-        drawings = {confusion_name(m): _confusion(m, metrics[m]) for m in measured}
+        drawings = {confusion_name(m): _confusion(MODALITY_NAMES[m], metrics[m]) for m in measured}
         by_signals = {m: metrics[m]["emotion"] for m in measured if "emotion" in metrics[m]}
         by_signals |= metrics.get("fusion", {})
         if by_signals:
             drawings[RELIABILITY] = _reliability(by_signals)
             drawings[COVERAGE] = _coverage(by_signals)
+        if "clips" in metrics:
+            drawings |= _of_clips(metrics["clips"])
         for name, figure in drawings.items():
             figure.savefig(folder / name, metadata={"Date": None})
     return [folder / name for name in drawings]
 
 
 def confusion_name(modality: str) -> str:
-    """The file name of a modality's confusion matrices."""
+    """The file name of a modality's confusion matrices, or of those on "clips"."""
     return f"confusion-{modality}.svg"
 
 
@@ -84,14 +89,25 @@ def new_figure(rows: int, columns: int, width_inches: float, height_inches: floa
     return figure, list(figure.subplots(rows, columns, squeeze=False).ravel())
 
 
-def _confusion(modality: str, tasks: Mapping[str, Any]) -> Figure:
+def _of_clips(clips: Mapping[str, Any]) -> dict[str, Figure]:
+    """The same three drawings of what was measured on clips, where no combination is made up."""
+    everything = {task: {**report, "measured_on": clips["measured_on"]} for task, report in clips["all"].items()}
+    by_signals = {s: found["emotion"] for s, found in clips["subsets"].items() if "emotion" in found}
+    if not everything or not by_signals:
+        return {}
+    return {
+        confusion_name("clips"): _confusion("all signals", everything),
+        CLIPS_RELIABILITY: _reliability(by_signals, clips["measured_on"]),
+        CLIPS_COVERAGE: _coverage(by_signals, clips["measured_on"]),
+    }
+
+
+def _confusion(signals: str, tasks: Mapping[str, Any]) -> Figure:
     reports = [(task, tasks[task]) for task in TASKS if task in tasks]
     figure, panels = new_figure(1, len(reports), 5.4 * len(reports), 4.6)
     for panel, (task, report) in zip(panels, reports, strict=True):
         draw_confusion(panel, np.array(report["confusion"]), *TASKS[task])
-        panel.set_title(
-            f"{MODALITY_NAMES[modality].capitalize()}: {task}\n{report['measured_on']}, n = {report['n']:,}"
-        )
+        panel.set_title(f"{signals.capitalize()}: {task}\n{report['measured_on']}, n = {report['n']:,}")
     return figure
 
 
@@ -112,7 +128,8 @@ def draw_confusion(panel: Axes, confusion: np.ndarray, labels: tuple[str, ...], 
     panel.set(xlabel="named", ylabel="annotated")
 
 
-def _reliability(by_signals: Mapping[str, Any]) -> Figure:
+def _reliability(by_signals: Mapping[str, Any], measured_on: str | None = None) -> Figure:
+    """`measured_on` says what all were measured on; left out, combinations are made up."""
     columns = min(4, len(by_signals))
     rows = -(-len(by_signals) // columns)
     figure, panels = new_figure(rows, columns, 2.6 * columns, 2.9 * rows)
@@ -122,7 +139,7 @@ def _reliability(by_signals: Mapping[str, Any]) -> Figure:
         panel.plot(confidence, accuracy, color=_colour(signals), linewidth=1)
         # Areas go with counts: a bin of few answers may stray far and mean little.
         panel.scatter(confidence, accuracy, 8 + 140 * count / count.sum(), color=_colour(signals), alpha=0.7)
-        about = f"n = {report['n']:,}" if "+" not in signals else "made up"
+        about = f"n = {report['n']:,}" if measured_on or "+" not in signals else "made up"
         panel.set_title(f"{_spoken(signals)} ({about})\nerror {report['ece']:.3f}, excess {report['ece_excess']:+.3f}")
         panel.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="confidence", ylabel="share of right answers")
         panel.set(xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
@@ -132,10 +149,10 @@ def _reliability(by_signals: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _coverage(by_signals: Mapping[str, Any]) -> Figure:
+def _coverage(by_signals: Mapping[str, Any], measured_on: str | None = None) -> Figure:
     groups = {
-        "Single signals, held-out examples": {k: v for k, v in by_signals.items() if "+" not in k},
-        f"Fused: {MADE_UP}": {k: v for k, v in by_signals.items() if "+" in k},
+        f"Single signals, {measured_on or 'held-out examples'}": {k: v for k, v in by_signals.items() if "+" not in k},
+        f"Fused: {measured_on or MADE_UP}": {k: v for k, v in by_signals.items() if "+" in k},
     }
     groups = {title: reports for title, reports in groups.items() if reports}
     figure, panels = new_figure(1, len(groups), 4.6 * len(groups), 3.8)

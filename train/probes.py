@@ -144,7 +144,7 @@ def _compare(checkpoint: Checkpoint, examples: Sequence[Example], recognised: Se
         gold = np.array([np.argmax(getattr(answer, task)) for answer in gold_answers])
         named = np.full(len(examples), len(labels))  # beyond the last class: no answer
         named[heard] = [np.argmax(getattr(answer, task)) for answer in heard_answers]
-        of_all[f"{task}_weighted_f1"] = rounded(_weighted_f1(true, named, len(labels)))
+        of_all[f"{task}_weighted_f1"] = rounded(weighted_f1_of_all(true, named, len(labels)))
         differences[f"{task}_weighted_f1"] = paired_difference(true, gold, named, len(labels))
     return {
         "gold": _reports(examples, gold_answers),
@@ -182,7 +182,7 @@ def paired_difference(true: np.ndarray, before: np.ndarray, after: np.ndarray, n
     """
 
     def difference(rows: np.ndarray) -> float:
-        one, other = (_weighted_f1(true[rows], named[rows], num_classes) for named in (before, after))
+        one, other = (weighted_f1_of_all(true[rows], named[rows], num_classes) for named in (before, after))
         return other - one
 
     rng = np.random.default_rng(BOOTSTRAP_SEED)
@@ -190,7 +190,8 @@ def paired_difference(true: np.ndarray, before: np.ndarray, after: np.ndarray, n
     return [rounded(x) for x in (difference(np.arange(len(true))), *np.quantile(drawn, (0.025, 0.975)))]
 
 
-def _weighted_f1(true: np.ndarray, named: np.ndarray, num_classes: int) -> float:
+def weighted_f1_of_all(true: np.ndarray, named: np.ndarray, num_classes: int) -> float:
+    """Weighted F1 of (N,) class indices, where `num_classes` in `named` stands for no answer, which is never right."""
     # No answer is a column of its own. Nothing truly is of that class, so it has no weight.
     return weighted_f1(confusion_matrix(true, named, num_classes + 1))
 

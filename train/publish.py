@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from sentiment.checkpoint import MANIFEST, verify_files
 from sentiment.errors import CheckpointError, SettingsError
-from sentiment.hub import CARD, HUB_PREFIX
+from sentiment.hub import CARD
 from train.model_card import FIGURES_FOLDER, drawings_beside
 
 HUB_CARD: Final = "README.md"
@@ -17,30 +15,6 @@ HUB_CARD: Final = "README.md"
 
 HUB_DRAWINGS: Final = "figures"
 """The folder of a repository that the card's drawings go into."""
-
-
-def add_command(commands: Any) -> None:
-    """Adds `publish` to the commands of `python -m train`; `commands` is what argparse's add_subparsers gives."""
-    publishing = commands.add_parser("publish", help="push a checkpoint and its card to the Hugging Face hub")
-    publishing.add_argument("--checkpoint", required=True, help="folder of the checkpoint or its run")
-    publishing.add_argument("--repo", required=True, metavar="OWNER/NAME", help="repository; made where it is missing")
-    publishing.add_argument("--private", action="store_true", help="where it is made: seen by its owner alone")
-    publishing.add_argument("--dry-run", action="store_true", help="list the files and their sizes; push nothing")
-    publishing.set_defaults(run=_run)
-
-
-def _run(options: argparse.Namespace) -> None:
-    from sentiment.hub import find_own_checkpoint
-
-    files = files_to_publish(find_own_checkpoint(options.checkpoint))
-    for name, content in files.items():
-        size_bytes = len(content) if isinstance(content, bytes) else content.stat().st_size
-        print(f"{size_bytes:>13,} bytes  {name}", file=sys.stderr)
-    if options.dry_run:
-        print(f"dry run: nothing was pushed to {options.repo}", file=sys.stderr)
-        return
-    print(publish(files, options.repo, options.private))
-    print(f"load it with: python app.py --checkpoint {HUB_PREFIX}{options.repo}", file=sys.stderr)
 
 
 def files_to_publish(folder: Path) -> dict[str, Path | bytes]:

