@@ -43,7 +43,7 @@ class ModelCard:
     known_failures: str = ""
     """Markdown: what was seen to go wrong."""
     cost: Mapping[str, Any] | None = None
-    """{"hours": float, "machine": str}; None where nobody took the time."""
+    """{"hours": float, "machine": str} and, for a joint recipe, "of" what; None where nobody took the time."""
     drawings: tuple[str, ...] = ()
     """Names of those files of `train.plots` that lie in FIGURES_FOLDER."""
 
@@ -225,7 +225,8 @@ def _rates(rates: Mapping[str, float]) -> str:
 def _cost(cost: Mapping[str, Any] | None) -> str:
     if cost is None:
         return "Hours of training: not recorded."
-    return f"{cost['hours']:.1f} hours of processor cores for the encoders, on {cost['machine']}."
+    of = cost.get("of", "processor cores for the encoders")
+    return f"{cost['hours']:.1f} hours of {of}, on {cost['machine']}."
 
 
 _DRAWINGS: Final = {
