@@ -18,9 +18,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sentiment.captions import one_line
 from sentiment.datatypes import Timeline
 from sentiment.export import EXPORT_KINDS, ExportKind, ExportProgress, possible_kinds, write_all
+from sentiment.plain_text import video_name
 from sentiment.repeat import repeat_command
 from sentiment.timeline import headline
 from sentiment.timeline_json import SCHEMA_VERSION
@@ -60,7 +60,7 @@ def write_bundle(
             "provenance.json": json.dumps(provenance_of(timeline), indent=1, ensure_ascii=False) + "\n",
         }
         for name, text in texts.items():
-            (Path(folder) / name).write_text(text, encoding="utf-8", newline="")
+            (Path(folder) / name).write_text(text, encoding="utf-8", errors="replace", newline="")
         # By the names of their kinds: files that were written before may have others.
         entries = {name: Path(folder) / name for name in texts} | {k.file_name: files[k.key] for k in kinds}
         sums = Path(folder) / "SHA256SUMS"
@@ -82,7 +82,7 @@ def provenance_of(timeline: Timeline) -> dict[str, Any]:
 
 def readme(timeline: Timeline, kinds: Iterable[ExportKind]) -> str:
     """README.txt: for a person who was handed the zip and nothing else."""
-    name = one_line(str(timeline.video.get("name", ""))) or "a video"
+    name = video_name(timeline) or "a video"
     files = [(kind.file_name, f"{kind.label}. {kind.help}") for kind in EXPORT_KINDS if kind in tuple(kinds)]
     files += [
         ("provenance.json", "What was analysed, by which weights and versions, set how."),

@@ -5,16 +5,13 @@ A cue reads "joy 82% · Look at that!", or says what is doubtful: "unsure: joy o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from sentiment.datatypes import SegmentPrediction, Timeline
 from sentiment.doubt import doubt_about
+from sentiment.plain_text import one_line
 from sentiment.timeline import format_percent
-
-CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\ufffe\uffff]|[\ud800-\udfff]")
-"""What no caption and no XML file may hold; tabs and line ends are blanks, and stay."""
 
 
 class _Cue(NamedTuple):
@@ -39,11 +36,6 @@ def webvtt(timeline: Timeline) -> str:
         text = cue.text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
         cues.append(f"{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}\n{text}")
     return "\n\n".join(cues) + "\n"
-
-
-def one_line(text: str) -> str:
-    """The text on one line, blanks made single, without characters that files of captions and XML may not hold."""
-    return " ".join(CONTROL_CHARACTERS.sub("", text).split())
 
 
 def answer_in_short(prediction: SegmentPrediction) -> str:

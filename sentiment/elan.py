@@ -15,10 +15,11 @@ import mimetypes
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from sentiment.captions import interval_ms, one_line
+from sentiment.captions import interval_ms
 from sentiment.datatypes import SegmentPrediction, Timeline
 from sentiment.doubt import doubt_about
 from sentiment.labels import EMOTIONS, MODALITIES, MODALITY_NAMES, SENTIMENTS
+from sentiment.plain_text import one_line, video_name
 from sentiment.timeline_json import rounded_probability
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def eaf(timeline: Timeline) -> str:
     document.add_language(*LANGUAGE)
     for name, labels in LABEL_TYPES.items():
         _add_vocabulary(document, name, labels)
-    _link(document, one_line(str(timeline.video.get("name", ""))))
+    _link(document, video_name(timeline))
     for tier, linguistic_type, value_of in _tiers():
         document.add_tier(tier, linguistic_type)
         for prediction in timeline.segments:

@@ -15,8 +15,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from sentiment.captions import answer_in_short, one_line
+from sentiment.captions import answer_in_short
 from sentiment.datatypes import SegmentPrediction, Timeline
+from sentiment.plain_text import one_line, video_name
 from sentiment.timeline import format_clock
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def _colour(prediction: SegmentPrediction) -> str:
 
 
 def _title(timeline: Timeline) -> str:
-    return one_line(str(timeline.video.get("name", ""))) or "video"
+    return video_name(timeline) or "video"
 
 
 def _edl_text(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 
 from sentiment.datatypes import Timeline
+from sentiment.plain_text import video_name
 
 
 def repeat_command(timeline: Timeline) -> str:
@@ -12,7 +13,9 @@ def repeat_command(timeline: Timeline) -> str:
     provenance = timeline.provenance
     if "checkpoint" not in provenance or "transcriber" not in provenance:
         return ""
-    command = ["python", "-m", "sentiment", "analyze", str(timeline.video["name"]), "--out", "results"]
+    name = video_name(timeline)
+    file = f"./{name}" if name.startswith("-") else name  # else it would be read as an option
+    command = ["python", "-m", "sentiment", "analyze", file, "--out", "results"]
     command += ["--whisper", str(provenance["transcriber"]["model"])]
     if language := provenance.get("settings", {}).get("language"):
         command += ["--language", str(language)]

@@ -7,13 +7,15 @@ Plotly escapes what could end a script. The page holds plotly.js, about 5 MB, so
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sentiment.captions import answer_in_short, one_line
+from sentiment.captions import answer_in_short
 from sentiment.datatypes import Affect, Moment, SegmentPrediction, Timeline
 from sentiment.figures import emotion_figure, sentiment_figure
 from sentiment.labels import EMOTION_COLOURS, MODALITIES, MODALITY_NAMES, SENTIMENT_COLOURS
+from sentiment.plain_text import one_line, video_name
 from sentiment.repeat import repeat_command
 from sentiment.timeline import certain_seconds, certain_share_so_far, format_clock, format_percent, headline
 
@@ -30,9 +32,10 @@ def html_report(timeline: Timeline) -> str:
     from jinja2 import Environment
     from plotly.offline import get_plotlyjs
 
+    timeline = _presentable(timeline)
     template = Environment(autoescape=True).from_string(TEMPLATE.read_text(encoding="utf-8"))
     return template.render(
-        name=one_line(str(timeline.video.get("name", ""))) or "Video",
+        name=video_name(timeline) or "Video",
         headline=headline(timeline),
         chips=_chips(timeline),
         plotly_js=get_plotlyjs(),
@@ -49,6 +52,12 @@ def html_report(timeline: Timeline) -> str:
         command=repeat_command(timeline),
         provenance=json.dumps(dict(timeline.provenance), indent=1, ensure_ascii=False),
     )
+
+
+def _presentable(timeline: Timeline) -> Timeline:
+    """The timeline with words on one line each, and without characters that a page may not hold."""
+    segments = tuple(replace(p, segment=replace(p.segment, text=one_line(p.segment.text))) for p in timeline.segments)
+    return replace(timeline, segments=segments)
 
 
 def _plot(figure: Figure, element_id: str) -> str:
@@ -102,7 +111,7 @@ def _moment(timeline: Timeline, moment: Moment) -> dict[str, str]:
         "clock": format_clock(moment.time_seconds),
         "colour": EMOTION_COLOURS[prediction.affect.top_emotion],
         "answer": f"{answer_in_short(prediction)}, {prediction.affect.top_sentiment}",
-        "words": one_line(prediction.segment.text),
+        "words": prediction.segment.text,
     }
 
 
@@ -114,7 +123,7 @@ def _row(prediction: SegmentPrediction) -> dict[str, Any]:
         "colour": _colour(affect),
         "answer": answer_in_short(prediction) or "no answer",
         "sentiment": affect.top_sentiment if affect else "–",
-        "words": one_line(segment.text),
+        "words": segment.text,
         "alone": [_alone(prediction, modality) for modality in MODALITIES],
     }
 

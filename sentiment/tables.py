@@ -15,10 +15,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from sentiment.captions import CONTROL_CHARACTERS
 from sentiment.datatypes import Affect, SegmentPrediction, Timeline
 from sentiment.doubt import doubt_about
 from sentiment.labels import EMOTIONS, MODALITIES, MODALITY_NAMES, SENTIMENTS
+from sentiment.plain_text import video_name, without_control_characters
 from sentiment.timeline_json import answer_without, rounded_probability, rounded_time
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -59,7 +59,7 @@ def answers_csv(timeline: Timeline) -> str:
 
 
 def _places(timeline: Timeline) -> Iterator[tuple[dict[str, Any], SegmentPrediction]]:
-    video = spreadsheet_safe(str(timeline.video.get("name", "")))
+    video = spreadsheet_safe(video_name(timeline))
     for index, prediction in enumerate(timeline.segments):
         segment = prediction.segment
         times = (rounded_time(segment.start_seconds), rounded_time(segment.end_seconds))
@@ -112,7 +112,7 @@ def _truth(value: bool) -> str:
 
 def spreadsheet_safe(text: str) -> str:
     """The text without control characters, behind an apostrophe where a spreadsheet would run it as a formula."""
-    text = CONTROL_CHARACTERS.sub("", text)
+    text = without_control_characters(text)
     return f"'{text}" if text.lstrip(" ").startswith(FORMULA_STARTS) else text
 
 

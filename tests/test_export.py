@@ -192,3 +192,57 @@ def test_files_get_the_usual_permissions(timeline: Timeline, tmp_path: Path) -> 
     finally:
         os.umask(umask)
     assert {path.stat().st_mode & 0o777 for path in paths.values()} == {0o644}
+
+
+# ---------------------------------------------------------------- the table of kinds
+
+
+def test_kinds_are_told_apart_and_said_in_short() -> None:
+    for field in ("key", "label", "help", "file_name"):
+        values = [getattr(kind, field) for kind in EXPORT_KINDS]
+        assert len(set(values)) == len(values) and all(values)
+    for kind in EXPORT_KINDS:
+        assert kind.ending.startswith(".") and "/" in kind.media_type and len(kind.label) <= 24
+        assert kind.help.endswith(".") and len(kind.help) <= 80
+    assert {kind.key for kind in EXPORT_KINDS if kind.slow} == {"mp4", "zip"}
+
+
+def test_kinds_come_in_one_order_and_unknown_ones_are_named() -> None:
+    assert [kind.key for kind in export_kinds(["vtt", "json", "vtt"])] == ["json", "vtt"]
+    assert export_kinds(["all"]) == EXPORT_KINDS
+    with pytest.raises(SettingsError, match=r"no format 'docx'; the formats are json, csv, .*, zip, or all"):
+        export_kinds(["json", "docx"])
+
+
+def test_every_quick_kind_is_written(timeline: Timeline, tmp_path: Path) -> None:
+    quick = [kind for kind in EXPORT_KINDS if not kind.slow]
+    paths = write_all(timeline, tmp_path, [kind.key for kind in quick])
+    assert [path.name for path in paths.values()] == [kind.file_name for kind in quick]
+    assert all(path.stat().st_size for path in paths.values())
+
+
+def test_sound_alone_has_no_video_to_annotate(timeline: Timeline, tmp_path: Path) -> None:
+    assert "mp4" in [kind.key for kind in possible_kinds(timeline)]
+    sound = replace(timeline, video={"name": "talk.wav", "width": None})
+    assert "mp4" not in [kind.key for kind in possible_kinds(sound)]
+    assert "mp4" not in write_all(sound, tmp_path, ["all"])
+
+
+def test_an_annotated_video_needs_the_file(timeline: Timeline, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="name the file"):
+        write_all(timeline, tmp_path / "out", ["json", "mp4"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_progress_is_that_of_all_files(timeline: Timeline, small_video: Path, tmp_path: Path) -> None:
+    shares: list[float] = []
+    write_all(timeline, tmp_path, ["json", "srt", "mp4"], small_video, shares.append)
+    assert shares[0] == pytest.approx(1 / 3) and shares[-1] == 1.0
+    assert shares == sorted(shares)
+
+
+def test_names_that_are_no_unicode_can_be_written(timeline: Timeline, tmp_path: Path) -> None:
+    odd = replace(timeline, video={**timeline.video, "name": os.fsdecode(b"caf\xe9.mp4")})
+    quick = [kind.key for kind in EXPORT_KINDS if not kind.slow]
+    for path in write_all(odd, tmp_path, quick).values():
+        path.read_text(encoding="utf-8")
