@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -103,28 +104,27 @@ def write_bert(folder: Path, dropout: float = 0.0) -> Path:
     return folder
 
 
-def write_recipe(
+def recipe_text(
     folder: Path,
     joint: str = "",
     dropout: float = 0.0,
     video: str | None = None,
     frozen_norm: bool = True,
     epochs: int = 2,
-) -> Path:
-    """A recipe of words and sound, and of frames where `video` has settings for them; what it starts from beside it."""
-    write_bert(folder / "bert", dropout)
-    save_random_checkpoint(folder / "starter")
+) -> str:
+    """A recipe of words and sound, and of frames where `video` has settings for them; its starts lie in `folder`."""
     modalities = '["text", "audio", "video"]' if video is not None else '["text", "audio"]'
     table = f"[joint.video]\n{video}" if video is not None else ""
+    parts = {"joint": joint, "epochs": epochs, "dropout": dropout, "video": table}
+    return RECIPE.format(modalities=modalities, folder=folder, frozen_norm=str(frozen_norm).lower(), **parts)
+
+
+def write_recipe(folder: Path, joint: str = "", dropout: float = 0.0, **options: Any) -> Path:
+    """The recipe of that text, and what it starts from beside it."""
+    write_bert(folder / "bert", dropout)
+    save_random_checkpoint(folder / "starter")
     path = folder / "tiny.toml"
-    parts = {
-        "joint": joint,
-        "epochs": epochs,
-        "dropout": dropout,
-        "video": table,
-        "frozen_norm": str(frozen_norm).lower(),
-    }
-    path.write_text(RECIPE.format(modalities=modalities, folder=folder, **parts), encoding="utf-8")
+    path.write_text(recipe_text(folder, joint, dropout, **options), encoding="utf-8")
     return path
 
 
