@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from media_files import even_times, silence, speak, tone, write_media, write_recorder_webm
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+    from studio_app import App
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
@@ -92,3 +97,41 @@ def meld_data(meld_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     folder = tmp_path_factory.mktemp("meld data")
     unpack(meld_archive, folder / "meld")
     return folder
+
+
+# ---------------------------------------------------------------- the app in a browser
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The app with random weights: one process for all tests."""
+    from small_parts import save_random_checkpoint
+    from studio_app import running_app
+
+    checkpoint = save_random_checkpoint(tmp_path_factory.mktemp("weights") / "random")
+    with running_app(checkpoint, tmp_path_factory.mktemp("app"), tmp_path_factory.mktemp("log") / "stderr.txt") as app:
+        yield app
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    from studio_app import running_browser
+
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def spoken_sentences(speech_file: Callable[..., Path]) -> list[Path]:
+    return [
+        speech_file("The party was wonderful tonight."),
+        speech_file("Nobody came to the meeting this morning.", "en-gb"),
+    ]
+
+
+@pytest.fixture(scope="session")
+def talking_face(spoken_sentences: list[Path], media_folder: Path) -> Path:
+    """A video of a face that says two sentences, in about seven seconds."""
+    from studio_app import spoken_video
+
+    return spoken_video(media_folder / "talking face.mp4", spoken_sentences)

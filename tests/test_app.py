@@ -7,97 +7,20 @@ not that they are right.
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import signal
 import socket
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from media_files import even_times, write_media
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from small_parts import require, require_whisper, save_random_checkpoint, spoken_sound, write_picture_video
+from playwright.sync_api import Browser, Page, expect
+from studio_app import DESKTOP, PHONE, App, analyse, app_command, choose, download, face, free_port, visit
 
 from sentiment.labels import EMOTIONS, SENTIMENTS
-
-APP = Path(__file__).parents[1] / "app.py"
-
-PATIENCE_SECONDS = 240
-"""For a busy machine. Nothing waits this long unless it fails."""
-
-NO_INTERNET = {name: "http://127.0.0.1:9" for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")}
-"""A proxy at the discard port, where nothing answers."""
-
-CHROMIUM_ARGS = [
-    "--no-sandbox",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-]
-
-DESKTOP = {"width": 1280, "height": 900}
-PHONE = {"width": 390, "height": 844}
-
-expect.set_options(timeout=PATIENCE_SECONDS * 1000)
-
-
-class App(NamedTuple):
-    process: subprocess.Popen[str]
-    url: str
-    folder: Path
-    """The only place where it may write."""
-    errors: Path
-    """Its stderr."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def app_command(*options: str | Path) -> list[str]:
-    return [sys.executable, str(APP), "--device", "cpu", *map(str, options)]
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_random_checkpoint(tmp_path_factory.mktemp("weights") / "random")
-
-
-@pytest.fixture(scope="module")
-def app(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """The app, asked for a public link where there is no internet."""
-    require_whisper()
-    folder, errors = tmp_path_factory.mktemp("app"), tmp_path_factory.mktemp("log") / "stderr.txt"
-    environment = {**os.environ, **NO_INTERNET, "NO_PROXY": "127.0.0.1,localhost", "TMPDIR": str(folder)}
-    command = app_command("--port", str(free_port()), "--checkpoint", checkpoint, "--share")
-    with errors.open("w") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment, cwd=folder)
-    line = process.stdout.readline()
-    if not line.startswith("Running on "):
-        pytest.fail(f"the app did not start: {line}{errors.read_text()}")
-    yield App(process, line.removeprefix("Running on ").strip(), folder, errors)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(PATIENCE_SECONDS) == 0
-    assert not list(folder.glob("video-sentiment-*")), "the visitors' files outlived the app"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    require(chromium is not None, "Chromium")
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGS)
 
 
 @pytest.fixture
@@ -108,38 +31,11 @@ def page(app: App, browser: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture(scope="module")
-def analysed(app: App, browser: Browser, talk: Path) -> Page:
+def analysed(app: App, browser: Browser, talking_face: Path) -> Page:
     """The page after the talk was analysed, shared by the tests that only look at it."""
     page = visit(app, browser)
-    analyse(page, talk)
+    analyse(page, talking_face)
     return page
-
-
-def visit(app: App, browser: Browser) -> Page:
-    page = browser.new_page(viewport=DESKTOP, accept_downloads=True)
-    page.set_default_timeout(PATIENCE_SECONDS * 1000)
-    page.goto(app.url)
-    expect(page.locator("#analyse")).to_be_visible()
-    return page
-
-
-@pytest.fixture(scope="module")
-def sentences(speech_file: Callable[..., Path]) -> list[Path]:
-    return [
-        speech_file("The party was wonderful tonight."),
-        speech_file("Nobody came to the meeting this morning.", "en-gb"),
-    ]
-
-
-@pytest.fixture(scope="module")
-def talk(sentences: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A face that says two sentences, in about seven seconds."""
-    return spoken_video(tmp_path_factory.mktemp("talk") / "talk.mp4", sentences)
-
-
-def spoken_video(path: Path, sentences: list[Path]) -> Path:
-    sound, rate_hz = spoken_sound(sentences, pause_seconds=0.8)
-    return write_picture_video(path, face(), len(sound) / rate_hz, sound, rate_hz)
 
 
 @pytest.fixture(scope="module")
@@ -147,30 +43,6 @@ def long_silence(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Half an hour of a face that says nothing, one frame a second: the first answers come long before the last."""
     path, picture = tmp_path_factory.mktemp("silence") / "long.mp4", face()
     return write_media(path, times_seconds=even_times(1800, rate=1), picture=lambda _: picture)
-
-
-def face() -> np.ndarray:
-    """(240, 320, 3) uint8 RGB."""
-    from skimage.data import astronaut
-
-    return np.ascontiguousarray(astronaut()[:240, :320])
-
-
-def choose(page: Page, path: Path) -> None:
-    page.set_input_files("#upload input[type=file]", path)
-    expect(page.locator("#upload")).to_contain_text(path.stem)
-
-
-def analyse(page: Page, path: Path) -> None:
-    choose(page, path)
-    page.click("#analyse")
-    expect(page.locator("#downloads")).to_be_visible()
-
-
-def download(page: Page, kind: str) -> Path:
-    with page.expect_download() as event:
-        page.click(f"#download-{kind}")
-    return event.value.path()
 
 
 # ---------------------------------------------------------------- a video goes in
@@ -195,7 +67,7 @@ def test_a_video_becomes_plots_a_transcript_captions_and_files(analysed: Page) -
 
     timeline = json.loads(download(page, "json").read_text(encoding="utf-8"))
     assert len(timeline["segments"]) == rows.count()
-    assert timeline["video"]["name"] == "talk.mp4"
+    assert timeline["video"]["name"] == "talking face.mp4"
     assert timeline["summary"]["headline"] == page.locator("#verdict .headline").inner_text()
     assert download(page, "csv").read_text(encoding="utf-8-sig").startswith("start_seconds")
     assert download(page, "vtt").read_text(encoding="utf-8").startswith("WEBVTT")
@@ -238,8 +110,8 @@ def test_both_plots_share_their_time_axis_to_the_pixel(analysed: Page) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], "the page scrolls sideways"
 
 
-def test_a_sound_file_is_a_valid_video_without_a_face(page: Page, sentences: list[Path]) -> None:
-    analyse(page, sentences[0])
+def test_a_sound_file_is_a_valid_video_without_a_face(page: Page, spoken_sentences: list[Path]) -> None:
+    analyse(page, spoken_sentences[0])
     expect(page.locator("#verdict .chips")).to_contain_text("face 0%")
     expect(page.locator("#transcript")).to_contain_text("wonderful")
 
@@ -290,6 +162,10 @@ def test_cancel_keeps_what_is_done(page: Page, long_silence: Path) -> None:
     page.click("#cancel")
     expect(page.locator("#verdict .note")).to_contain_text("Cancelled")
     expect(page.locator("#running")).to_be_hidden()
+    page.locator("#transcript tbody tr").nth(1).click()
+    page.wait_for_function("document.querySelector('#player video').currentTime > 1")
+    expect(page.locator("#transcript tbody tr.now")).to_have_count(1)
+    page.wait_for_function("document.querySelector('#why img')?.naturalWidth > 0")
     summary = json.loads(download(page, "json").read_text(encoding="utf-8"))["summary"]
     assert 0 < summary["analysed_seconds"] < summary["duration_seconds"]
 
@@ -301,9 +177,9 @@ def test_cancel_keeps_what_is_done(page: Page, long_silence: Path) -> None:
 # ---------------------------------------------------------------- the endpoint, privacy, the command line
 
 
-def test_the_endpoint_gives_the_timeline_as_json(app: App, sentences: list[Path]) -> None:
+def test_the_endpoint_gives_the_timeline_as_json(app: App, spoken_sentences: list[Path]) -> None:
     client = Client(app.url, verbose=False)
-    timeline = client.predict(handle_file(sentences[1]), "en", api_name="/analyze")
+    timeline = client.predict(handle_file(spoken_sentences[1]), "en", api_name="/analyze")
     assert timeline["language"] == "en"
     assert timeline["segments"]
     for segment in timeline["segments"]:

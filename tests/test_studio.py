@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
 import threading
+from dataclasses import replace
+from html import unescape
 
 import pytest
-from timelines import affect, doubtful_timeline, prediction, sample_timeline
+from timelines import UNSURE, affect, doubtful_timeline, prediction, sample_timeline, timeline_of
 
+from sentiment.datatypes import Segment, SegmentPrediction, Timeline
 from sentiment.errors import MediaError, SettingsError
 from sentiment.studio import glance, panels
 from sentiment.studio.background import follow
+from sentiment.studio.evidence import evidence
 from sentiment.studio.session import Session, StageProgress, languages, settings_for
 
 WAIT_SECONDS = 60
@@ -112,6 +118,20 @@ def test_the_verdict_shows_its_grounds():
     assert "Cancelled" in verdict
 
 
+def test_the_strongest_moments_have_their_time_words_and_picture():
+    html = glance.strongest_moments(with_thumbnails(sample_timeline()))
+    assert html.count("<button") == html.count("data:image/jpeg;base64,") == 2
+    assert 'data-start="0.000"' in html and "Most positive" in html and "I am so happy" in html
+    assert 'data-start="21.000"' in html and "Most negative" in html and "0:21" in html
+
+
+def test_where_no_moment_is_certain_none_is_the_strongest():
+    html = glance.strongest_moments(doubtful_timeline())
+    assert "<button" not in html
+    assert html.count("None that is certain.") == 2
+    assert glance.strongest_moments(sample_timeline(analysed_seconds=0.0)).count("certain so far.") == 2
+
+
 def test_shares_come_from_the_largest_down_and_leave_out_what_never_was():
     html = glance.shares(sample_timeline(analysed_seconds=9.0))
     assert html.index("anger") < html.index("joy")
@@ -138,6 +158,69 @@ def test_an_unanswered_timeline_still_makes_a_page():
     timeline = sample_timeline(analysed_seconds=0.0)
     assert "Nothing could be read" in glance.verdict(timeline)
     assert "there is none so far" in glance.shares(timeline)
+
+
+# ---------------------------------------------------------------- what the script knows
+
+
+def with_thumbnails(timeline: Timeline) -> Timeline:
+    segments = tuple(replace(p, thumbnail=b"\xff\xd8 picture") for p in timeline.segments)
+    return replace(timeline, segments=segments)
+
+
+def known(html: str) -> dict:
+    """What the browser reads out of the element's attribute."""
+    (attribute,) = re.findall(r'data-timeline="([^"]*)"', html)
+    return json.loads(unescape(attribute))
+
+
+def test_the_evidence_has_every_segment_with_what_each_signal_said():
+    timeline = sample_timeline()
+    segments = known(evidence(timeline, with_pictures=True))["segments"]
+    assert [s["start"] for s in segments] == [p.segment.start_seconds for p in timeline.segments]
+    assert segments[0]["answer"]["emotion"] == [round(p, 3) for p in timeline.segments[0].affect.emotion]
+    states = [s["state"] for s in segments]
+    assert states[0] == "certain" and states[4] == "no answer" and states[6] == "unsure: disgust or surprise"
+    assert segments[4]["answer"] is None and set(segments[4]["alone"].values()) == {None}
+    assert segments[0]["when"] == "0:00 – 0:04"
+
+
+def test_the_evidence_without_a_signal_is_the_networks_own_answer_without_it():
+    words, face = affect("anger", "negative", 0.8), affect("joy", "positive", 0.9)
+    both = affect("anger", "negative", 0.6)
+    answers = {("text",): words, ("video",): face, ("text", "video"): both}
+    segment = SegmentPrediction(Segment(0, 2, "speech", "Fine."), both, answers, presence=(True, False, True))
+    (shown,) = known(evidence(timeline_of(segment, duration_seconds=2), with_pictures=True))["segments"]
+    assert shown["alone"]["voice"] is None
+    assert set(shown["without"]) == {"words", "face"}
+    assert shown["without"]["words"]["emotion"] == [round(p, 3) for p in face.emotion]
+    assert shown["disagreement"] == "words and face disagree"
+
+
+def test_words_of_a_file_cannot_leave_the_attribute():
+    spoken = "\"></div><script>alert('oh')</script> {{this}} ${1} &quot;"
+    html = evidence(timeline_of(prediction(0, 1, spoken, UNSURE, certain=False), duration_seconds=1), True)
+    assert "<script" not in html
+    assert known(html)["segments"][0]["text"] == spoken
+
+
+def test_pictures_are_sent_when_the_timeline_is_done():
+    timeline = with_thumbnails(sample_timeline())
+    growing, done = (known(evidence(timeline, pictures))["segments"] for pictures in (False, True))
+    assert {s["picture"] for s in growing} == {None}
+    assert all(s["picture"].startswith("data:image/jpeg;base64,") for s in done)
+
+
+def test_an_hour_of_evidence_is_small():
+    many = [prediction(t, t + 2.4, "And so it goes on.", affect("joy", "positive")) for t in range(0, 3600, 3)]
+    assert len(evidence(timeline_of(*many, duration_seconds=3600), with_pictures=False)) < 1_500_000
+
+
+def test_rows_where_signals_disagree_are_flagged():
+    segment = prediction(0, 2, "Fine.", affect("joy", "positive"))
+    answers = {("text",): affect("anger", "negative"), ("video",): affect("joy", "positive")}
+    assert "words and face disagree" in panels._row(replace(segment, evidence=answers))
+    assert "flag" not in panels._row(segment)
 
 
 def test_progress_says_how_far_each_stage_is():

@@ -12,6 +12,7 @@ function draw() {
   drawPlayhead(seconds, segment);
   lightRow(isWithin(segment, seconds) ? index : -1);
   showBars(segment, seconds);
+  liftCaptions();
   showWhy(segment ?? timeline.segments[0]);
 }
 

@@ -2,6 +2,8 @@
 
 const FREE_SCROLL_MS = 4000; // how long a reader who scrolls the transcript is left in peace
 
+const CAPTION_LINE = -3; // from the bottom
+
 const plots = () => [...document.querySelectorAll("#timeline .js-plotly-plot")].filter((plot) => plot._fullLayout);
 
 /** A plot's time axis on the screen: where it begins, how long it is, in px, and the seconds it spans. */
@@ -93,6 +95,14 @@ function showBars(segment, seconds) {
   }
   write(document.getElementById("now-when"), isPause ? "" : `· ${segment.when}`);
   write(document.getElementById("now-state"), isPause ? "a pause: nothing is read here" : segment.state);
+}
+
+/** Captions go where the player's controls do not cover them. */
+function liftCaptions() {
+  for (const cue of player()?.textTracks[0]?.cues ?? []) {
+    if (cue.line !== "auto") return;
+    cue.line = CAPTION_LINE;
+  }
 }
 
 function write(element, text) {

@@ -183,9 +183,10 @@ def _top() -> tuple[gr.Video, gr.HTML, gr.HTML, gr.HTML]:
 
 def _timeline_card() -> tuple[gr.Plot, gr.Plot, gr.HTML]:
     with gr.Column(elem_classes="card", elem_id="timeline"):
-        _html(panels.heading("Emotion over time", "click to go there, arrow keys step, space plays"))
-        emotions = gr.Plot(show_label=False, container=False, elem_id="emotion-plot")
+        keys = '<span class="keys">, arrow keys step, space plays</span>'
+        _html(panels.heading("Emotion over time", f"click to go there{keys}"))
         _html(panels.emotion_legend())
+        emotions = gr.Plot(show_label=False, container=False, elem_id="emotion-plot")
         _html(panels.heading("Sentiment", "positive above, negative below"))
         sentiments = gr.Plot(show_label=False, container=False, elem_id="sentiment-plot")
         _html(panels.sentiment_legend())
