@@ -228,7 +228,7 @@ def _write_long(seconds: float) -> Callable[[Path, np.ndarray], None]:
     """Minutes of scene after one line. A frame every five seconds is written quickly, and is as long."""
 
     def write(path: Path, sound: np.ndarray) -> None:
-        times_seconds = [*np.arange(0.0, seconds - 0.04, 5.0), seconds - 0.04]
+        times_seconds = [*np.arange(0.0, seconds - 0.08, 5.0), seconds - 0.08, seconds - 0.04]
         write_media(path, times_seconds=times_seconds, picture=lambda _: portrait(0)(0), sound=sound, rate_hz=RATE_HZ)
 
     return write

@@ -206,6 +206,12 @@ def _full_after(opens: Callable[..., io.BufferedIOBase], writes: int) -> Callabl
     return open_limited
 
 
+@pytest.mark.parametrize("source", ["nowhere.tar.gz", "ftp://example.org/MELD.Raw.tar.gz", "http://[/"])
+def test_what_is_no_address_is_one_sentence(tmp_path, source):
+    with pytest.raises(DataError, match="cannot be fetched now"):
+        download_meld(tmp_path, [source])
+
+
 # ---------------------------------------------------------------- the archive
 
 
@@ -238,6 +244,13 @@ def test_an_interrupted_unpacking_is_taken_up(tmp_path, meld_archive):
 def test_an_archive_that_is_here_already_is_unpacked_and_left_alone(tmp_path, meld_archive):
     download_meld(tmp_path, [str(meld_archive)])
     assert is_complete(tmp_path) and meld_archive.is_file()
+
+
+def test_an_archive_without_a_table_says_where_to_get_it(tmp_path):
+    archive = tmp_path / "without.tar.gz"
+    archive.write_bytes(make_tar_gz({"train.tar.gz": make_tar_gz({"train_splits/dia0_utt0.mp4": b"clip"})}))
+    with pytest.raises(DataError, match=r"no train_sent_emo.csv; put the one from https://github.com/declare-lab/MELD"):
+        download_meld(tmp_path / "data", [str(archive)])
 
 
 @pytest.mark.parametrize("damage", ["cut off", "a wrong byte", "not gzip", "inner cut off"])

@@ -28,6 +28,8 @@ MELD_URLS: Final = (
 )
 """The address that MELD's authors give, and their copy on the hub."""
 
+CSV_URL: Final = "https://github.com/declare-lab/MELD/tree/master/data/MELD"
+
 ARCHIVE_NAME: Final = "MELD.Raw.tar.gz"
 
 TRIES_WITHOUT_PROGRESS: Final = 4
@@ -65,17 +67,35 @@ def download_meld(data_folder: Path, sources: Sequence[str] = MELD_URLS) -> None
         aside = archive.replace(archive.with_name(archive.name + ".damaged"))
         raise DataError(f"{error}; it is called {aside.name} now, and the next run fetches it anew.") from error
     logger.info("%d files unpacked; %s is not needed any more", written, archive)
+    _check_unpacked(data_folder)
+
+
+def _check_unpacked(data_folder: Path) -> None:
+    """Says what an archive that is whole does not have."""
+    for split, part in meld.OFFICIAL_SPLITS.items():
+        if not meld.is_present(data_folder, split):
+            raise DataError(
+                f"The archive holds no {part}_sent_emo.csv; put the one from {CSV_URL} into {data_folder / meld.NAME}."
+            )
+        missing = [row.example.key for row in meld.clip_rows(data_folder, split) if row.excluded == "missing"]
+        if missing:
+            logger.warning(
+                "%d utterances of %s have no clip in this archive, such as %s", len(missing), part, missing[0]
+            )
 
 
 def is_complete(data_folder: Path) -> bool:
-    """Whether every annotated utterance has its clip, those aside that no copy of MELD has."""
+    """Whether every annotated utterance has its clip, those aside that no copy of MELD has.
+
+    Raises DataError where a CSV file is malformed.
+    """
     splits: list[Split] = list(get_args(Split))
-    if not all(meld.is_present(data_folder, split) for split in splits):
-        return False
-    try:
-        return all(row.excluded != "missing" for split in splits for row in meld.clip_rows(data_folder, split))
-    except DataError:  # not a single clip of a split
-        return False
+    return all(
+        meld.is_present(data_folder, split)
+        and meld.has_clips(data_folder, split)
+        and all(row.excluded != "missing" for row in meld.clip_rows(data_folder, split))
+        for split in splits
+    )
 
 
 # ---------------------------------------------------------------- the transfer
@@ -122,13 +142,19 @@ def _fetch_from(url: str, target: Path) -> None:
                 break
             except httpx.HTTPError as error:
                 tries = 1 if _size_of(partial) > arrived else tries + 1
-                is_final = isinstance(error, httpx.HTTPStatusError) and error.response.is_client_error
-                if is_final or tries >= TRIES_WITHOUT_PROGRESS:
+                if _is_final(error) or tries >= TRIES_WITHOUT_PROGRESS:
                     raise
                 logger.info("%s: %s; going on", url, _reason(error))
                 time.sleep(PAUSE_SECONDS * 2 ** (tries - 1))
     partial.replace(target)
     _note(partial).unlink(missing_ok=True)
+
+
+def _is_final(error: httpx.HTTPError) -> bool:
+    """Whether the answer will be the same in a few seconds."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.is_client_error
+    return isinstance(error, httpx.UnsupportedProtocol)
 
 
 def _transfer(client: httpx.Client, url: str, partial: Path) -> None:

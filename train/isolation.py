@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from typing import Any, Final, Generic, TypeVar
 
@@ -26,65 +27,83 @@ class Crashed(Generic[Job]):
 
 
 def run_isolated(
-    function: Callable[[Job], Result], jobs: Sequence[Job], workers: int, limit_seconds: int
+    function: Callable[[Job], Result],
+    jobs: Sequence[Job],
+    workers: int,
+    limit_seconds: int,
+    start: Callable[[], None] | None = None,
 ) -> Iterator[Result | Crashed[Job]]:
     """The results of `function` for each job, in the order in which they are finished.
 
-    `function` must be importable by name, since workers are spawned and not forked: forked ones inherit locks of
-    threads that they do not have. With `workers` = 0 everything runs in this process, without protection.
-    Exceptions of `function` end the run. The limit needs a system with SIGALRM, which Windows is not.
+    Each worker calls `start` first. Both functions must be importable by name, since workers are spawned and not
+    forked: forked ones inherit locks of threads that they do not have. With `workers` = 0 everything runs in this
+    process, without protection. Exceptions of `function` end the run. The limit needs SIGALRM, which Windows lacks.
     """
     if workers == 0:
         yield from map(function, jobs)
         return
+    limited, open_pool = partial(_limited, function, limit_seconds), partial(_pool, start)
     waiting = deque(jobs)
     while waiting:
-        suspects: list[Job] = []
-        yield from _run_until_crash(function, waiting, workers, limit_seconds, suspects)
-        for job in suspects:
-            yield from _run_alone(function, job, limit_seconds)
+        suspects: deque[Job] = deque()
+        with open_pool(workers) as pool:
+            yield from _run_together(limited, waiting, pool, workers * JOBS_AHEAD, suspects)
+        while suspects:
+            with open_pool(1) as pool:
+                yield from _run_in_turn(limited, suspects, pool)
 
 
-def _run_until_crash(
-    function: Callable[[Job], Result], waiting: deque[Job], workers: int, limit_seconds: int, suspects: list[Job]
+def _run_together(
+    limited: Callable[[Job], Result],
+    waiting: deque[Job],
+    pool: ProcessPoolExecutor,
+    jobs_at_a_time: int,
+    suspects: deque[Job],
 ) -> Iterator[Result]:
-    """Works off `waiting`; where a process goes down, the jobs that were under way are left in `suspects`."""
+    """Works off `waiting`, until a process goes down: then the jobs that were under way are left in `suspects`."""
     under_way: dict[Future[Result], Job] = {}
-    with _pool(workers) as pool:
+    try:
+        while waiting or under_way:
+            while waiting and len(under_way) < jobs_at_a_time:
+                under_way[pool.submit(limited, waiting[0])] = waiting[0]
+                waiting.popleft()
+            finished, _ = wait(under_way, return_when=FIRST_COMPLETED)
+            for future in finished:
+                result = future.result()
+                del under_way[future]
+                yield result
+    except BrokenProcessPool:
+        suspects.extend(under_way.values())
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _run_in_turn(
+    limited: Callable[[Job], Result], suspects: deque[Job], pool: ProcessPoolExecutor
+) -> Iterator[Result | Crashed[Job]]:
+    """Works off `suspects` one by one, up to and with the one that brings the process down."""
+    while suspects:
         try:
-            while waiting or under_way:
-                while waiting and len(under_way) < workers * JOBS_AHEAD:
-                    under_way[pool.submit(_limited, function, waiting[0], limit_seconds)] = waiting[0]
-                    waiting.popleft()
-                finished, _ = wait(under_way, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    result = future.result()
-                    del under_way[future]
-                    yield result
+            result = pool.submit(limited, suspects[0]).result()
         except BrokenProcessPool:
-            suspects.extend(under_way.values())
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            yield Crashed(suspects.popleft())
+            return
+        suspects.popleft()
+        yield result
 
 
-def _run_alone(function: Callable[[Job], Result], job: Job, limit_seconds: int) -> Iterator[Result | Crashed[Job]]:
-    with _pool(1) as pool:
-        try:
-            yield pool.submit(_limited, function, job, limit_seconds).result()
-        except BrokenProcessPool:
-            yield Crashed(job)
+def _pool(start: Callable[[], None] | None, workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (start,))
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker)
-
-
-def _start_worker() -> None:
+def _start_worker(start: Callable[[], None] | None) -> None:
     # Ctrl+C goes to the whole group of processes; the parent alone says what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if start is not None:
+        start()
 
 
-def _limited(function: Callable[[Any], Any], job: Any, limit_seconds: int) -> Any:
+def _limited(function: Callable[[Any], Any], limit_seconds: int, job: Any) -> Any:
     """Runs in a worker. The alarm's default action ends the process even in the midst of native code."""
     if not hasattr(signal, "alarm"):
         return function(job)

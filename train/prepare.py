@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 import av
+import cv2
 from tqdm import tqdm
 
 from sentiment.clip_datatypes import ClipSettings
@@ -74,7 +75,7 @@ def _prepare_part(
     waiting = [job for job in jobs if not job.is_done()]
     logger.info("%s: %d clips, %d of them decoded before", part.name, len(jobs), len(jobs) - len(waiting))
     unreadable: dict[str, str] = {}
-    results = run_isolated(_decode, waiting, workers, CLIP_LIMIT_SECONDS)
+    results = run_isolated(_decode, waiting, workers, CLIP_LIMIT_SECONDS, _use_one_thread)
     for result in tqdm(results, part.name, len(waiting), unit="clip", disable=None):
         if isinstance(result, Crashed):
             unreadable[result.job.key] = f"the decoder crashed, or was not done after {CLIP_LIMIT_SECONDS} s"
@@ -116,6 +117,11 @@ def _to_job(row: meld.ClipRow, part: Path, settings: ClipSettings) -> _Job:
         "sound_excluded": row.sound_excluded or "",
     }
     return _Job(row.example.key, row.clip, target, settings, row.max_seconds, row.sound_excluded, source)
+
+
+def _use_one_thread() -> None:
+    """There is a worker for each core."""
+    cv2.setNumThreads(1)
 
 
 def _decode(job: _Job) -> tuple[str, str] | None:

@@ -216,6 +216,11 @@ def clip_rows(data_folder: Path, split: Split) -> list[ClipRow]:
     return [_to_clip_row(example, clips.get(example.key)) for example in examples]
 
 
+def has_clips(data_folder: Path, split: Split) -> bool:
+    """Whether there is any clip of the split."""
+    return bool(_find_clips(data_folder, split))
+
+
 def clips_without_annotation(data_folder: Path, split: Split) -> list[Path]:
     """Clips of utterances that the CSV file does not have, sorted; of an utterance that has two, the re-cut."""
     annotated = {example.key for example in load(data_folder, split)}
