@@ -4,6 +4,7 @@ words                              what was said
 emotion, sentiment                 the fused answer as a bare label, out of a controlled vocabulary
 confidence                         the probability of the emotion, as a number
 doubt                              what stands against an answer that is not certain; empty stretches are certain
+disagreement                       which signals contradict each other
 emotion of words | voice | face    what each signal says by itself
 
 The video is linked by its name: ELAN finds it in the folder of the .eaf, and asks where it is otherwise.
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from sentiment.captions import interval_ms
 from sentiment.datatypes import SegmentPrediction, Timeline
+from sentiment.disagreement import disagreement
 from sentiment.doubt import doubt_about
 from sentiment.labels import EMOTIONS, MODALITIES, MODALITY_NAMES, SENTIMENTS
 from sentiment.plain_text import one_line, video_name
@@ -64,6 +66,7 @@ def _tiers() -> list[tuple[str, str, Callable[[SegmentPrediction], str]]]:
         ("sentiment", "sentiment", lambda p: p.affect.top_sentiment if p.affect else ""),
         ("confidence", "default-lt", lambda p: str(rounded_probability(p.affect.confidence)) if p.affect else ""),
         ("doubt", "default-lt", lambda p: str(doubt_about(p) or "")),
+        ("disagreement", "default-lt", lambda p: disagreement(p) or ""),
     ]
     for modality in MODALITIES:
         tiers.append((f"emotion of {MODALITY_NAMES[modality]}", "emotion", _emotion_of(modality)))

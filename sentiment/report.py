@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sentiment.captions import answer_in_short
 from sentiment.datatypes import Affect, Moment, SegmentPrediction, Timeline
+from sentiment.disagreement import disagreement
 from sentiment.figures import emotion_figure, sentiment_figure
 from sentiment.labels import EMOTION_COLOURS, MODALITIES, MODALITY_NAMES, SENTIMENT_COLOURS
 from sentiment.plain_text import one_line, video_name
@@ -124,6 +125,7 @@ def _row(prediction: SegmentPrediction) -> dict[str, Any]:
         "answer": answer_in_short(prediction) or "no answer",
         "sentiment": affect.top_sentiment if affect else "–",
         "words": segment.text,
+        "disagreement": disagreement(prediction),
         "alone": [_alone(prediction, modality) for modality in MODALITIES],
     }
 

@@ -16,6 +16,7 @@ from itertools import zip_longest
 from typing import Any
 
 from sentiment.datatypes import Affect, SegmentPrediction, Timeline
+from sentiment.disagreement import disagreement
 from sentiment.doubt import doubt_about
 from sentiment.labels import EMOTIONS, MODALITIES, MODALITY_NAMES, SENTIMENTS
 from sentiment.plain_text import video_name, without_control_characters
@@ -29,7 +30,7 @@ PLACE_COLUMNS = ("video", "segment", "start_seconds", "end_seconds", "kind")
 
 SEGMENT_COLUMNS = (
     *PLACE_COLUMNS,
-    *("text", "top_emotion", "top_sentiment", "certain", "doubt"),
+    *("text", "top_emotion", "top_sentiment", "certain", "doubt", "disagreement"),
     *(f"emotion_{name}" for name in EMOTIONS),
     *(f"sentiment_{name}" for name in SENTIMENTS),
 )
@@ -73,6 +74,7 @@ def _segment_row(place: Mapping[str, Any], prediction: SegmentPrediction) -> dic
         "text": spreadsheet_safe(prediction.segment.text),
         "certain": _truth(prediction.certain),
         "doubt": str(doubt or ""),
+        "disagreement": disagreement(prediction) or "",
     }
     if affect is not None:
         row |= {"top_emotion": affect.top_emotion, "top_sentiment": affect.top_sentiment}

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from sentiment.datatypes import Affect, FaceBox, Moment, SegmentPrediction, Timeline
+from sentiment.disagreement import disagreement
 from sentiment.doubt import doubt_about
 from sentiment.labels import EMOTIONS, MODALITIES, SENTIMENTS
 from sentiment.timeline import headline
@@ -57,6 +58,7 @@ def _segment_to_dict(prediction: SegmentPrediction) -> dict[str, Any]:
         "doubt": str(doubt) if doubt else None,
         "evidence": {modality: _affect_to_dict(prediction.alone(modality)) for modality in MODALITIES},
         "without": {modality: _affect_to_dict(answer_without(prediction, modality)) for modality in MODALITIES},
+        "disagreement": disagreement(prediction),
         "face": [_box_to_dict(box) for box in prediction.face] or None,
     }
 

@@ -54,7 +54,7 @@ def test_dict_survives_json_and_names_everything(timeline: Timeline) -> None:
     first = data["segments"][0]
     assert set(first) == {
         *("start_seconds", "end_seconds", "kind", "text", "emotion", "sentiment", "top_emotion", "top_sentiment"),
-        *("certain", "doubt", "evidence", "without", "face"),
+        *("certain", "doubt", "evidence", "without", "disagreement", "face"),
     }
     assert first["start_seconds"] == 0.123
     assert (first["top_emotion"], first["top_sentiment"], first["certain"]) == ("joy", "positive", True)

@@ -22,7 +22,7 @@ def read(tmp_path: Path, timeline: Timeline) -> Eaf:
 def test_a_tier_for_each_thing_a_researcher_asks_for(tmp_path: Path) -> None:
     eaf = read(tmp_path, full_timeline())
     assert list(eaf.get_tier_names()) == [
-        *("words", "emotion", "sentiment", "confidence", "doubt"),
+        *("words", "emotion", "sentiment", "confidence", "doubt", "disagreement"),
         *("emotion of words", "emotion of voice", "emotion of face"),
     ]
     assert eaf.get_annotation_data_for_tier("words") == [(0, 2500, "Look at that!"), (2500, 4000, "Oh no.")]
@@ -31,6 +31,7 @@ def test_a_tier_for_each_thing_a_researcher_asks_for(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert eaf.get_annotation_data_for_tier("confidence")[0] == (0, 2500, "0.82")
     assert eaf.get_annotation_data_for_tier("doubt") == [(2500, 4000, "unsure: disgust or surprise")]
+    assert eaf.get_annotation_data_for_tier("disagreement")[0] == (0, 2500, "words and face disagree")
     assert {value for *_, value in eaf.get_annotation_data_for_tier("emotion of words")} == {"anger"}
     assert eaf.get_annotation_data_for_tier("emotion of face")[-1] == (4000, 6000, "fear")
 

@@ -35,6 +35,7 @@ def test_a_row_per_segment_with_numbers_and_truths(segments: pd.DataFrame) -> No
     assert segments["certain"].dtype == bool and list(segments["certain"]) == [True, False, True, False]
     assert segments["emotion_joy"][0] == 0.82 and segments["top_emotion"][2] == "fear"
     assert segments["doubt"][1] == "unsure: disgust or surprise"
+    assert segments["disagreement"][0] == "words and face disagree" and segments["disagreement"][2:].isna().all()
     assert segments.loc[3, ["text", "top_emotion", "emotion_joy", "sentiment_positive"]].isna().all()
     totals = segments[[f"emotion_{name}" for name in EMOTIONS]].sum(axis=1)
     assert list(totals[:3]) == pytest.approx([1, 1, 1], abs=1e-3)
