@@ -31,8 +31,8 @@ function drawSoon() {
 
 const areResultsShown = () => document.getElementById("results")?.getClientRects().length > 0;
 
-// Media events do not bubble, but they can be caught on their way down.
-for (const name of ["play", "seeking", "seeked", "timeupdate", "loadedmetadata", "emptied"]) {
+// Media events do not bubble, but they can be caught on their way down; "load" is that of the captions.
+for (const name of ["load", "play", "seeking", "seeked", "timeupdate", "loadedmetadata", "emptied"]) {
   document.addEventListener(name, drawSoon, true);
 }
 addEventListener("resize", drawSoon);

@@ -2,7 +2,7 @@
 
 const FREE_SCROLL_MS = 4000; // how long a reader who scrolls the transcript is left in peace
 
-const CAPTION_LINE = -3; // from the bottom
+const CAPTION_LINE = -4; // from the bottom
 
 const plots = () => [...document.querySelectorAll("#timeline .js-plotly-plot")].filter((plot) => plot._fullLayout);
 

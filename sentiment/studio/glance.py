@@ -97,9 +97,7 @@ def _moment(timeline: Timeline, side: str, moment: Moment | None) -> str:
 
 def _picture(prediction: SegmentPrediction) -> str:
     """Decoration beside its words, hence without a text of its own."""
-    if prediction.thumbnail is None:
-        return '<span class="no-picture" aria-hidden="true"></span>'
-    return f'<img src="{thumbnail_source(prediction.thumbnail)}" alt="">'
+    return f'<img src="{thumbnail_source(prediction.thumbnail)}" alt="">' if prediction.thumbnail is not None else ""
 
 
 def _top_emotion(prediction: SegmentPrediction) -> str:
