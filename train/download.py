@@ -18,7 +18,7 @@ from tqdm import tqdm
 from train.clip_cache import replace_file
 from train.corpora import Split, meld
 from train.errors import DataError
-from train.unpacking import DamagedArchiveError, disk_error, unpack
+from train.unpacking import DamagedArchiveError, disk_error, make_folder, unpack
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def download_meld(data_folder: Path, sources: Sequence[str] = MELD_URLS) -> None
     own_archive = data_folder / ARCHIVE_NAME
     given = Path(sources[0])
     archive = given if given.is_file() else own_archive
-    _make_folder(data_folder)
+    make_folder(data_folder)
     if not archive.is_file():
         fetch(sources, archive)
     unpacked_bytes = sum(path.stat().st_size for path in (data_folder / meld.NAME).rglob("*") if path.is_file())
@@ -256,13 +256,6 @@ def _reason(error: httpx.HTTPError | httpx.InvalidURL) -> str:
 
 
 # ---------------------------------------------------------------- the disk
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise disk_error(error, folder) from error
 
 
 def _require_space(folder: Path, to_fetch: int, to_unpack: int) -> None:

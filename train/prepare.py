@@ -34,6 +34,7 @@ from train.clip_decoding import decode_clip
 from train.corpora import Split, meld
 from train.errors import DataError
 from train.isolation import Crashed, run_isolated
+from train.unpacking import make_folder
 
 logger = logging.getLogger(__name__)
 
@@ -55,36 +56,39 @@ def prepare(data_folder: Path, settings: ClipSettings, workers: int = 0) -> dict
     if not parts:
         raise DataError(f"{data_folder} has none of MELD's CSV files; run: python -m train download meld --to ...")
     folder = cache_folder(data_folder, settings)
-    report = {
-        "cache": str(folder),
-        "parts": {
-            meld.OFFICIAL_SPLITS[split]: _prepare_part(data_folder, folder, split, settings, workers) for split in parts
-        },
-    }
+    rows = {split: meld.clip_rows(data_folder, split) for split in parts}
+    jobs = [job for split in parts for job in _jobs(rows[split], index_path(folder, split).parent, settings)]
+    unreadable = _decode_all(jobs, workers)
+    report: dict[str, Any] = {"cache": str(folder), "parts": {}}
+    for split in parts:
+        part = index_path(folder, split).parent
+        index_rows = [_to_index_row(row, part, unreadable) for row in rows[split]]
+        write_index(folder, split, settings, index_rows)
+        unannotated = [path.name for path in meld.clips_without_annotation(data_folder, split)]
+        report["parts"][part.name] = report_on(index_rows) | {"clips_without_annotation": unannotated}
     replace_file(folder / "report.json", json.dumps(report, ensure_ascii=False, indent=2).encode())
     return report
 
 
-def _prepare_part(
-    data_folder: Path, folder: Path, split: Split, settings: ClipSettings, workers: int
-) -> dict[str, Any]:
-    clip_rows = meld.clip_rows(data_folder, split)
-    part = index_path(folder, split).parent
-    part.mkdir(parents=True, exist_ok=True)
-    jobs = [_to_job(row, part, settings) for row in clip_rows if row.clip is not None]
+def _jobs(rows: Sequence[meld.ClipRow], part: Path, settings: ClipSettings) -> list[_Job]:
+    """What is to be decoded of a part, that which is decoded already left out."""
+    make_folder(part)
+    jobs = [_to_job(row, part, settings) for row in rows if row.clip is not None]
     waiting = [job for job in jobs if not job.is_done()]
     logger.info("%s: %d clips, %d of them decoded before", part.name, len(jobs), len(jobs) - len(waiting))
+    return waiting
+
+
+def _decode_all(jobs: Sequence[_Job], workers: int) -> dict[str, str]:
+    """Writes the files of all clips that can be decoded; returns why the others cannot, by their keys."""
     unreadable: dict[str, str] = {}
-    results = run_isolated(_decode, waiting, workers, CLIP_LIMIT_SECONDS, _use_one_thread)
-    for result in tqdm(results, part.name, len(waiting), unit="clip", disable=None):
+    results = run_isolated(_decode, jobs, workers, CLIP_LIMIT_SECONDS, _use_one_thread)
+    for result in tqdm(results, "prepare", len(jobs), unit="clip", disable=None):
         if isinstance(result, Crashed):
             unreadable[result.job.key] = f"the decoder crashed, or was not done after {CLIP_LIMIT_SECONDS} s"
         elif result is not None:
             key, unreadable[key] = result
-    rows = [_to_index_row(row, part, unreadable) for row in clip_rows]
-    write_index(folder, split, settings, rows)
-    unannotated = [path.name for path in meld.clips_without_annotation(data_folder, split)]
-    return report_on(rows) | {"clips_without_annotation": unannotated}
+    return unreadable
 
 
 # ---------------------------------------------------------------- one clip

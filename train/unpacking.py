@@ -103,3 +103,11 @@ def disk_error(error: OSError, folder: Path) -> DataError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DataError(f"The disk of {folder} is full; free some space, and the same command goes on from there.")
     return DataError(f"{folder} cannot be written to: {error.strerror or error}.")
+
+
+def make_folder(folder: Path) -> None:
+    """With the folders above it. Raises DataError where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk_error(error, folder) from error
