@@ -99,10 +99,12 @@ function showBars(segment, seconds) {
 
 /** Captions go where the player's controls do not cover them. */
 function liftCaptions() {
-  for (const cue of player()?.textTracks[0]?.cues ?? []) {
-    if (cue.line !== "auto") return;
-    cue.line = CAPTION_LINE;
-  }
+  const track = player()?.textTracks[0];
+  if (!track?.cues?.length || track.cues[0].line === CAPTION_LINE) return;
+  for (const cue of track.cues) cue.line = CAPTION_LINE;
+  if (track.mode !== "showing") return;
+  track.mode = "hidden"; // what is shown already stays where it is until it is shown anew
+  requestAnimationFrame(() => (track.mode = "showing"));
 }
 
 function write(element, text) {
