@@ -16,6 +16,7 @@ from sentiment.errors import CheckpointError
 from sentiment.labels import EMOTIONS, SENTIMENTS
 from train.calibration import NEVER_CERTAIN
 from train.corpora.catalog import CORPORA
+from train.joint_settings import JointRecipe
 from train.metrics import certain_report, classification_report
 from train.model_card import FIGURES_FOLDER, ModelCard, render, render_model_card
 from train.plots import RELIABILITY
@@ -204,3 +205,23 @@ def test_tables_are_whole(card):
     text = render(with_metrics(card, fusion={"text+video": fused_report()}))
     rows = [line.count("|") if line.startswith("|") else 0 for line in text.splitlines()]
     assert all(a == b for a, b in itertools.pairwise(rows) if a and b)
+
+
+def joint_recipe(audio: str) -> JointRecipe:
+    recipe = load_recipe("meld")
+    assert isinstance(recipe, JointRecipe) and recipe.joint.audio is not None
+    started = dataclasses.replace(recipe.joint.audio, start=audio)
+    return dataclasses.replace(recipe, joint=dataclasses.replace(recipe.joint, audio=started))
+
+
+def test_a_joint_recipe_names_what_its_encoders_start_from(card):
+    joint = dataclasses.replace(card, recipe=load_recipe("meld"), metrics={})
+    text = render(joint)
+    assert "base_model: [google-bert/bert-base-uncased]" in text and "R3D-18 (Tran et al. 2018)" in text
+    assert "learned from clips in which words, voice and face of one moment come together" in text
+    assert "made-up" not in text and "license_name" not in text
+    # The bundled weights are for non-commercial use, and so is what starts from them.
+    assert "license_name" in render(dataclasses.replace(joint, recipe=joint_recipe("assets/models/starter/")))
+    assert "`/some/where` | the weights that the encoder of the voice" in render(
+        dataclasses.replace(joint, recipe=joint_recipe("/some/where"))
+    )

@@ -79,6 +79,12 @@ START_WEIGHTS: Final = {
         "the weights that the encoder of the frames started from",
         "BSD-3-Clause (torchvision); the videos of Kinetics-400 remain their owners'",
     ),
+    "assets/models/starter": Source(
+        "the checkpoint that is bundled with this program",
+        "weights that an encoder started from",
+        "research and other non-commercial use: its own card names its corpora and their terms",
+        non_commercial=True,
+    ),
 }
 """By what a recipe gives as `start`."""
 
@@ -95,8 +101,8 @@ def corpora_of(recipe: Recipe | JointRecipe) -> list[Source]:
 
 
 def is_non_commercial(recipe: Recipe | JointRecipe) -> bool:
-    """Whether any of its corpora rules out commercial use."""
-    return any(source.non_commercial for source in corpora_of(recipe))
+    """Whether any of its corpora, or of what it starts from, rules out commercial use."""
+    return any(source.non_commercial for source in (*corpora_of(recipe), *starts_of(recipe)))
 
 
 def starts_of(recipe: Recipe | JointRecipe) -> list[Source]:
@@ -107,7 +113,7 @@ def starts_of(recipe: Recipe | JointRecipe) -> list[Source]:
         if start is not None:
             unknown = "not known to this program: look them up before you pass the weights on"
             what = f"the weights that the encoder of the {_READ[modality]} started from"
-            starts.append(START_WEIGHTS.get(start, Source(f"`{start}`", what, unknown)))
+            starts.append(START_WEIGHTS.get(start.rstrip("/"), Source(f"`{start}`", what, unknown)))
     if recipe.clip.speech_encoder is not None:
         starts.append(
             Source(
