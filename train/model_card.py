@@ -101,11 +101,14 @@ def _with_title(title: str, *parts: str) -> str:
 
 
 def _single_signals(metrics: Metrics) -> str:
-    """Each signal by itself on corpora of its own; nothing where none was measured but clips were."""
-    if "clips" in metrics and not any(reports(metrics)):
-        return ""
+    """Each signal by itself on corpora of its own; nothing where clips alone were measured."""
+    if not any(reports(metrics)):
+        return "" if "clips" in metrics else f"## How good it is\n\n{_NOT_MEASURED}"
     title = "## How good each signal is by itself" if "clips" in metrics else "## How good it is"
     return _with_title(title, main_table(metrics), *further_measurements(metrics))
+
+
+_NOT_MEASURED: Final = "Not measured yet; `python -m train evaluate --store` does it."
 
 
 def _introduction(recipe: Recipe | JointRecipe) -> str:
