@@ -1,7 +1,8 @@
-"""The command line: `python -m sentiment analyze VIDEO --out DIR`.
+"""The command line: `python -m sentiment analyze VIDEO --out DIR`, and `repeat RECORD VIDEO` to get the same again.
 
-Results go to stdout; progress, notices and errors to stderr. Exit codes: 0 done, 2 bad input or bad
-arguments, 130 interrupted. Files are written when all is done: an interrupted analysis leaves nothing.
+Results go to stdout; progress, notices and errors to stderr. Exit codes: 0 done, 1 repeated with another result,
+2 bad input or bad arguments, 130 interrupted. Files are written when all is done: an interrupted analysis
+leaves nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sentiment.media import MediaFile
     from sentiment.pipeline import Stage
 
+EXIT_DIFFERENT = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 """128 + SIGINT, as shells report it."""
@@ -53,15 +55,24 @@ def build_parser() -> argparse.ArgumentParser:
         "zip (all of them, to cite and repeat); or all (default: json,csv,vtt)",
     )
     analyze.add_argument(
-        "--checkpoint", metavar="DIR", help="trained weights: a folder or hf://NAME (default: the bundled ones)"
-    )
-    analyze.add_argument(
         "--whisper", default="base", metavar="NAME", help="speech recogniser: a model's name or folder (default: base)"
     )
     analyze.add_argument("--language", metavar="CODE", help='what is spoken, such as "en" (default: detected)')
-    analyze.add_argument(
-        "--device", default="auto", choices=("auto", "cpu", "cuda"), help="auto takes CUDA where there is one"
+    repeat = commands.add_parser(
+        "repeat",
+        help="analyse a file again, as it was recorded",
+        description="Analyse a file again with the settings of a timeline.json, or of the bundle that holds it, "
+        "and say in what the result differs. Exit code 0: in nothing; 1: in something.",
     )
+    repeat.add_argument("record", type=Path, metavar="RECORD", help="a timeline.json or a bundle.zip")
+    repeat.add_argument("video", type=Path, metavar="VIDEO", help="the file that was analysed")
+    for command in (analyze, repeat):
+        command.add_argument(
+            "--checkpoint", metavar="DIR", help="trained weights: a folder or hf://NAME (default: the bundled ones)"
+        )
+        command.add_argument(
+            "--device", default="auto", choices=("auto", "cpu", "cuda"), help="auto takes CUDA where there is one"
+        )
     return parser
 
 
@@ -70,6 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         with _quiet_libraries(), _notices_on_stderr():
+            if options.command == "repeat":
+                return repeat(options)
             timeline = analyze(options)
     except SentimentError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
@@ -100,6 +113,28 @@ def analyze(options: argparse.Namespace) -> Timeline:
         takes_long = any(kind.slow for kind in export_kinds(formats))
         write_all(timeline, options.out, formats, options.video, bars.writing(timeline) if takes_long else None)
     return timeline
+
+
+def repeat(options: argparse.Namespace) -> int:
+    """Analyse the file that the options name as their record says, and print what differs; returns the exit code."""
+    from sentiment.media import open_media
+    from sentiment.repeat import check_same_file, check_same_model, differences, read_record, settings_of
+
+    record = read_record(options.record)
+    open_media(options.video).close()
+    check_same_file(record, options.video)
+
+    from sentiment.export import timeline_to_dict
+    from sentiment.pipeline import analyze_video, load_models
+
+    settings = settings_of(record)
+    models = load_models(options.checkpoint, record["provenance"]["transcriber"]["model"], options.device)
+    check_same_model(record, models)
+    with _StageBars() as bars:
+        timeline = analyze_video(options.video, models, settings, bars.update)
+    lines = differences(record, timeline_to_dict(timeline))
+    print("\n".join(lines) if lines else f"the same: all {len(timeline.segments)} segments")
+    return EXIT_DIFFERENT if lines else 0
 
 
 def _check_formats(formats: Sequence[str], media: MediaFile) -> None:

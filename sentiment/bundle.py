@@ -129,12 +129,13 @@ def _how_to_repeat(timeline: Timeline, name: str) -> list[str]:
         return []
     return [
         "TO REPEAT",
-        f"  In a copy of the project, with {name} and this model at hand:",
+        "  In a copy of the project, with timeline.json from here, and with",
+        f"  {name}:",
         "",
         f"    {command}",
         "",
-        "  Then compare timeline.json with the one here. Settings and versions are in provenance.json; other",
-        "  versions or another processor may change the last digits.",
+        "  It checks that file and model are the same, analyses with the same settings, and says in what the",
+        "  result differs. All settings and versions are in provenance.json.",
         "",
     ]
 

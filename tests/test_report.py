@@ -53,7 +53,7 @@ def test_it_says_what_was_found_and_where_it_comes_from() -> None:
         *("talk.mp4", headline(timeline), "Look at that!", "joy 82%", "unsure: disgust or surprise", "no answer"),
         "words and face disagree; check this moment",
         *(PROVENANCE["file_sha256"], PROVENANCE["checkpoint"]["sha256"], "Whisper base"),
-        "python -m sentiment analyze talk.mp4 --out results --whisper base --language en",
+        "python -m sentiment repeat timeline.json talk.mp4 --checkpoint starter",
     ):
         assert words in page.text
     assert page.text.count("anger 60%") == 2  # what the words say by themselves, in both segments that have some
