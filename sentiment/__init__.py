@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sentiment.datatypes import Affect, Segment, SegmentPrediction, Summary, Timeline
     from sentiment.errors import SentimentError
-    from sentiment.export import timeline_to_dict, write_all
+    from sentiment.export import EXPORT_KINDS, timeline_to_dict, write_all, write_export
     from sentiment.pipeline import AnalysisSettings, LoadedModels, analyze_video, load_models, stream_analysis
     from sentiment.timeline import headline
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "EXPORT_KINDS",
     "Affect",
     "AnalysisSettings",
     "LoadedModels",
@@ -38,12 +39,13 @@ __all__ = [
     "stream_analysis",
     "timeline_to_dict",
     "write_all",
+    "write_export",
 ]
 
 _HOMES = {
     "sentiment.datatypes": ("Affect", "Segment", "SegmentPrediction", "Summary", "Timeline"),
     "sentiment.errors": ("SentimentError",),
-    "sentiment.export": ("timeline_to_dict", "write_all"),
+    "sentiment.export": ("EXPORT_KINDS", "timeline_to_dict", "write_all", "write_export"),
     "sentiment.pipeline": ("AnalysisSettings", "LoadedModels", "analyze_video", "load_models", "stream_analysis"),
     "sentiment.timeline": ("headline",),
 }
