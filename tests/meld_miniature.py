@@ -27,7 +27,6 @@ from skimage import data
 
 from train.corpora import meld
 from train.probe_media import VOICES, Voice, speak
-from train.unpacking import unpack
 
 ORIGINAL_ROWS = Path(__file__).resolve().parents[2] / "shared" / "data" / "meld"
 
@@ -116,12 +115,6 @@ def make_miniature(folder: Path, rows_per_split: int = 12, seed: int = 0) -> Pat
         tar.add(raw, "MELD.Raw")
     shutil.rmtree(work)
     return archive
-
-
-def make_unpacked_miniature(folder: Path, rows_per_split: int = 12, seed: int = 0) -> Path:
-    """The same as it lies when it is unpacked, below `folder`/meld; returns the data folder."""
-    unpack(make_miniature(folder, rows_per_split, seed), folder / "meld")
-    return folder
 
 
 # ---------------------------------------------------------------- rows

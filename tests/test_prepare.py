@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from sentiment.clip_datatypes import ClipSettings
 from sentiment.clips import ClipPreprocessor, sample_times
 from sentiment.datatypes import Segment
-from sentiment.errors import MediaError
+from sentiment.errors import MediaError, SettingsError
 from sentiment.media import open_media
 from train import __main__ as command_line
 from train import prepare as prepare_module
@@ -39,6 +39,7 @@ from train.clip_cache import (
 from train.clip_decoding import decode_clip
 from train.corpora import meld
 from train.errors import DataError
+from train.isolation import Crashed
 from train.prepare import describe_report, prepare
 
 SETTINGS = ClipSettings(frame_count=4, frame_size_px=56, framing="frame", context_utterances=2)
@@ -282,6 +283,29 @@ def test_the_command_says_what_it_found(data_folder, meld_data, tmp_path, capsys
     assert "words alone" in capsys.readouterr().out
     assert command_line.main(["prepare", "--data", str(tmp_path / "nothing"), "--recipe", str(recipe)]) == 2
     assert "python -m train download meld" in capsys.readouterr().err
+
+
+def test_what_brings_the_decoder_down_is_listed_and_the_rest_is_kept(meld_data, tmp_path, monkeypatch):
+    def crashes_once(function, jobs, *_):
+        for job in jobs:
+            yield Crashed(job) if job.key == "train/dia0_utt0" else function(job)
+
+    monkeypatch.setattr(prepare_module, "run_isolated", crashes_once)
+    data = copy_of(meld_data, tmp_path)
+    report = prepare(data, SETTINGS)
+    assert report["parts"]["train"]["excluded"]["train/dia0_utt0"].startswith("the decoder crashed")
+    assert report["parts"]["train"]["all"]["frames_and_sound"] == 3
+    clips = dataset(data)
+    assert clips[0][0].present == ("text",) and clips.examples[0].key == "train/dia0_utt0"
+
+
+def test_what_cannot_be_prepared_is_one_sentence(tmp_path, meld_data):
+    with pytest.raises(SettingsError, match="0 or more, got -1"):
+        prepare(meld_data, SETTINGS, workers=-1)
+    shutil.copy(next(meld_data.rglob("test_sent_emo.csv")), tmp_path)
+    with pytest.raises(DataError, match="no clips of MELD's test part"):
+        prepare(tmp_path, SETTINGS)
+    assert not (tmp_path / "prepared").exists()
 
 
 def test_workers_give_what_one_process_gives(meld_data, data_folder, tmp_path):

@@ -19,7 +19,7 @@ import cv2
 from tqdm import tqdm
 
 from sentiment.clip_datatypes import ClipSettings
-from sentiment.errors import MediaError
+from sentiment.errors import MediaError, SettingsError
 from sentiment.labels import EMOTIONS
 from train.clip_cache import (
     cache_folder,
@@ -52,6 +52,8 @@ def prepare(data_folder: Path, settings: ClipSettings, workers: int = 0) -> dict
 
     Raises DataError where MELD is absent, malformed or without clips, or the disk is full.
     """
+    if workers < 0:
+        raise SettingsError(f"The number of workers must be 0 or more, got {workers}.")
     parts: list[Split] = [split for split in get_args(Split) if meld.is_present(data_folder, split)]
     if not parts:
         raise DataError(f"{data_folder} has none of MELD's CSV files; run: python -m train download meld --to ...")
@@ -132,8 +134,9 @@ def _decode(job: _Job) -> tuple[str, str] | None:
     """Runs in a worker: None where all went well, else the clip's key and why it cannot be read."""
     try:
         clip = decode_clip(job.clip, job.settings, job.max_seconds, job.sound_excluded)
-    except (MediaError, av.FFmpegError) as error:
-        # The rest of such a sentence says what else would have been accepted.
+    except (MediaError, av.FFmpegError, cv2.error, ValueError) as error:
+        # ValueError: damaged headers pass for formats that nothing can convert. Of a MediaError's sentence, the rest
+        # says what else would have been accepted.
         return job.key, f"corrupt: {str(error).partition(';')[0]}"
     write_clip(job.target, clip, job.source)
     return None
