@@ -19,6 +19,7 @@ from sentiment.labels import MODALITIES
 from sentiment.model import FusionNetwork, NetworkSettings, VideoEncoder
 from sentiment.prediction import SUBSETS, predict
 from train.__main__ import main
+from train.bench_joint import bench
 from train.clip_cache import PreparedClips, find_cache
 from train.errors import DataError
 from train.joint import LAST_CHECKPOINT, make_accelerator
@@ -258,6 +259,18 @@ def test_where_memory_runs_out_parts_are_halved_and_the_step_stays_the_same(
         run_of(recipe, data, tmp_path / "none", forget_to_fit(make_joint_network(recipe), 0))
 
 
+def test_the_bench_counts_what_there_is_to_learn_and_takes_steps(tmp_path: Path) -> None:
+    recipe = tiny_recipe(tmp_path)
+    figures = bench(recipe, 2, 1, bert_config(recipe.joint.text.start or ""))
+    parameters = figures["parameters"]
+    assert parameters["total"] == parameters["trained"] > 10_000
+    assert parameters["total"] == sum(parameters[part]["total"] for part in ("text", "audio", "fusion"))
+    flops = figures["flops_per_clip"]
+    assert 1.5 * flops["validation"] < flops["train"] <= 3 * flops["validation"]
+    assert figures["whole_run"]["clips"] == {"train": 2 * 9_989, "validation": 2 * 1_109}
+    assert figures["peak_memory_gib"] > 0 and len(figures["seconds_per_step"]["all"]) == 1
+
+
 # ---------------------------------------------------------------- the chain
 
 
@@ -285,6 +298,7 @@ def test_fit_makes_a_checkpoint_that_reads_all_three_signals(
     clip = PreparedClips(find_cache(data, settings, "test"), "test", checkpoint.preprocessor)[0][0]
     (answer,) = predict(checkpoint, [Segment(0.0, 1.0, "speech", LINES["anger"][0])], [clip], [()])
     assert answer.affect is not None and set(answer.evidence) == set(SUBSETS)
+    assert (run / "checkpoint" / "MODEL_CARD.md").read_text().startswith("---")
     assert (run / "curves.png").stat().st_size > 10_000 and (run / "curves.svg").is_file()
     curves = EventAccumulator(str(run / "curves")).Reload()
     scalars = set(curves.Tags()["scalars"])

@@ -22,6 +22,7 @@ from sentiment.prediction import SUBSETS
 from train.calibration import calibrate_answers
 from train.clip_cache import PreparedClips, find_cache
 from train.errors import DataError
+from train.fit import write_model_card
 from train.joint_figures import Encoded, ask
 from train.joint_run import JointRun
 from train.joint_settings import JointRecipe, Precision
@@ -82,6 +83,7 @@ def finish(
             calibration = calibrate(joint_run.network.fusion, encoded)
             cost = cost_of(joint_run.progress.compute_seconds, accelerator)
             save_checkpoint(folder, recipe.name, joint_run.network, preprocessor, calibration, {}, asdict(recipe), cost)
+            write_model_card(folder)
             logger.info("the %s epoch's checkpoint: %s", which, folder)
     accelerator.wait_for_everyone()
 
