@@ -20,7 +20,7 @@ from small_parts import require, require_whisper, spoken_sound, write_picture_vi
 
 APP = Path(__file__).parents[1] / "app.py"
 
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 480
 """For a busy machine. Nothing waits this long unless it fails."""
 
 NO_INTERNET = {name: "http://127.0.0.1:9" for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")}
