@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from small_parts import require_whisper, save_random_checkpoint
 from timelines import sample_timeline
 
 from sentiment import __main__ as cli
+from sentiment import pipeline
 from sentiment.errors import SettingsError
 from sentiment.export import timeline_to_dict, write_all
 from sentiment.repeat import differences, read_record, settings_of
@@ -71,6 +73,14 @@ def test_only_what_differs_is_said() -> None:
 
 
 # ---------------------------------------------------------------- the command
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded_once() -> Iterator[None]:
+    """Models are loaded once for all commands, not for each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "load_models", functools.cache(pipeline.load_models))
+        yield
 
 
 @pytest.fixture(scope="module")
