@@ -65,6 +65,7 @@ def fit_joint(recipe: JointRecipe, data: Path, run: Path, checkpoint_folder: Pat
     joint_run = JointRun(recipe, network, training, validation, run, accelerator)
     joint_run.run_to_the_end()
     finish(joint_run, recipe, preprocessor, accelerator, {"last": run / LAST_CHECKPOINT, "best": checkpoint_folder})
+    accelerator.end_training()
 
 
 def finish(

@@ -20,6 +20,7 @@ from train.metrics import accuracy, confusion_matrix, macro_f1, weighted_f1
 from train.plots import STYLE, TASKS, draw_confusion, new_figure
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from torch.utils.tensorboard import SummaryWriter
 
@@ -171,24 +172,33 @@ def draw_curves(history: Sequence[Mapping[str, Any]], folder: Path) -> None:
     epochs = [entry["epoch"] for entry in history]
     with matplotlib.rc_context(STYLE):
         figure, panels = new_figure(1, 3, 12.0, 3.6)
-        for panel, (name, title) in zip(panels, _PANELS.items(), strict=True):
+        for panel, (names, title) in zip(panels, _PANELS.items(), strict=True):
             for part, style in (("train", "--"), ("validation", "-")):
-                values = [entry[part][name] for entry in history]
+                values = [sum(entry[part][name] for name in names) for entry in history]
                 panel.plot(epochs, values, style, marker="o", markersize=3, color="#222222", label=_PARTS[part])
-            if name != "loss":
-                for modality in (m for m in MODALITIES if all(m in e["validation"]["alone"] for e in history)):
-                    values = [entry["validation"]["alone"][modality][name] for entry in history]
-                    panel.plot(epochs, values, "-", linewidth=1, alpha=0.7, label=f"{MODALITY_NAMES[modality]} alone")
             panel.set(title=title, xlabel="epoch")
+            panel.xaxis.get_major_locator().set_params(integer=True)
+            if title != _LOSS_TITLE:
+                _draw_alone(panel, epochs, history, names[0])
+                panel.set_ylim(bottom=0)
             panel.grid(color="#EEEEEE")
             panel.legend(frameon=False, fontsize=7.5)
         for name in CURVES:
             figure.savefig(folder / name, metadata={"Date": None} if name.endswith("svg") else None, dpi=120)
 
 
+def _draw_alone(panel: Axes, epochs: list[int], history: Sequence[Mapping[str, Any]], name: str) -> None:
+    alone = [entry["validation"]["alone"] for entry in history]
+    for modality in (m for m in MODALITIES if m in alone[0]):
+        values = [figures[modality][name] for figures in alone]
+        panel.plot(epochs, values, "-", linewidth=1, alpha=0.7, label=f"{MODALITY_NAMES[modality]} alone")
+
+
+_LOSS_TITLE: Final = "loss of both heads, each clip counted alike"
+# Not the loss that is minimised: class weights and smoothing would keep training and validation apart.
 _PANELS: Final = {
-    "loss": "loss",
-    "emotion_weighted_f1": "emotion: weighted F1",
-    "sentiment_weighted_f1": "sentiment: weighted F1",
+    ("emotion_loss", "sentiment_loss"): _LOSS_TITLE,
+    ("emotion_weighted_f1",): "emotion: weighted F1",
+    ("sentiment_weighted_f1",): "sentiment: weighted F1",
 }
 _PARTS: Final = {"train": "training (augmented, with modality dropout)", "validation": "validation"}

@@ -237,9 +237,8 @@ class JointRun:
 
     def _compute_clock(self) -> float:
         """Seconds of the processor's cores, or of all GPUs together."""
-        if self._accelerator.device.type == "cpu":
-            return time.process_time()
-        return time.monotonic() * self._accelerator.num_processes
+        clock = time.process_time if self._accelerator.device.type == "cpu" else time.monotonic
+        return clock() * self._accelerator.num_processes
 
     def _write_step(self, curves: SummaryWriter, sums: Sums, norm: float) -> None:
         step = self.progress.epoch * self._plan.steps_per_epoch + self.progress.step
