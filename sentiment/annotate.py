@@ -76,11 +76,11 @@ def write_annotated_video(
     with open_media(source) as media:
         if media.video is None:
             raise SettingsError(f"{media.path.name} is sound alone; an annotated video needs a picture.")
-    painter = _Painter(timeline)
+    painter = AnswerPainter(timeline)
     write_playable_copy(source, target, Drawing(painter.draw, painter.changes_seconds), on_progress)
 
 
-class _Painter:
+class AnswerPainter:
     """Puts the panel of a moment below a picture. What the moments of a segment share is drawn once."""
 
     def __init__(self, timeline: Timeline) -> None:

@@ -91,6 +91,9 @@ EXPORT_KINDS: tuple[ExportKind, ...] = (
 )  # fmt: skip
 """In the order in which they are offered."""
 
+QUICK_EFFORT = 0.02
+"""Of what a slow kind takes, for a bar that moves evenly."""
+
 DEFAULT_KINDS = ("json", "csv", "vtt")
 """What is written where nobody chose."""
 
@@ -172,10 +175,13 @@ def _write_whole(
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as unfinished:
             written: dict[str, Path] = {}
-            for number, (kind, path) in enumerate(paths.items()):
+            whole, done = sum(map(_effort, paths)), 0.0
+            for kind, path in paths.items():
                 place = Path(unfinished) / path.name
-                _write_one(kind, timeline, place, source, written, _part(on_progress, number, len(paths)))
+                part = _part(on_progress, done / whole, _effort(kind) / whole)
+                _write_one(kind, timeline, place, source, written, part)
                 written[kind.key] = place
+                done += _effort(kind)
             for kind, path in paths.items():
                 written[kind.key].replace(path)
     except OSError as error:
@@ -245,11 +251,16 @@ def _text(key: str, timeline: Timeline) -> str:
     raise AssertionError(f"{key} is in EXPORT_KINDS, but nobody writes it")
 
 
-def _part(on_progress: ExportProgress | None, number: int, count: int) -> ExportProgress:
-    """The progress of one of several files, told as progress of all."""
+def _effort(kind: ExportKind) -> float:
+    """About how long it takes, against the others."""
+    return 1.0 if kind.slow else QUICK_EFFORT
+
+
+def _part(on_progress: ExportProgress | None, start: float, length: float) -> ExportProgress:
+    """The progress of one of several files, told as progress of all; it begins at `start` and takes `length` of it."""
 
     def tell(share: float) -> None:
         if on_progress is not None:
-            on_progress((number + share) / count)
+            on_progress(min(1.0, start + length * share))
 
     return tell

@@ -22,7 +22,7 @@ from media_files import (
 )
 from timelines import affect, prediction, timeline_of
 
-from sentiment.annotate import BACKGROUND, EMPTY, write_annotated_video
+from sentiment.annotate import BACKGROUND, EMPTY, AnswerPainter, write_annotated_video
 from sentiment.datatypes import Timeline
 from sentiment.errors import MediaError, SettingsError
 from sentiment.figure_style import channels
@@ -111,10 +111,8 @@ def test_the_panel_shows_colours_doubts_and_gaps(timeline: Timeline, tmp_path: P
 
 
 def test_bars_are_as_long_as_probabilities(timeline: Timeline) -> None:
-    from sentiment.annotate import _Painter
-
     picture = np.zeros((360, 640, 3), np.uint8)
-    panel = _Painter(timeline).draw(0.4, picture)[360:]
+    panel = AnswerPainter(timeline).draw(0.4, picture)[360:]
     rows = panel[60:]  # below the ribbon and the patch of the answer
     joy = (rows == channels(EMOTION_COLOURS["joy"])).all(axis=-1).sum(axis=1).max()
     rest = (rows == channels(EMOTION_COLOURS["anger"])).all(axis=-1).sum(axis=1).max()
@@ -122,9 +120,7 @@ def test_bars_are_as_long_as_probabilities(timeline: Timeline) -> None:
 
 
 def test_the_playhead_walks_through_the_ribbon(timeline: Timeline) -> None:
-    from sentiment.annotate import _Painter
-
-    painter, picture = _Painter(timeline), np.zeros((120, 640, 3), np.uint8)
+    painter, picture = AnswerPainter(timeline), np.zeros((120, 640, 3), np.uint8)
     bright = [np.flatnonzero((painter.draw(s, picture)[120 + 6] > 240).all(axis=-1)) for s in (0.0, 0.5, 1.0, 2.0)]
     assert [int(x.mean()) for x in bright] == pytest.approx([8, 164, 320, 631], abs=2)
 
@@ -158,9 +154,7 @@ def test_a_video_without_sound_has_none(timeline: Timeline, video_without_sound:
 
 @pytest.mark.parametrize("width", [64, 98, 360, 720, 1280])
 def test_the_panel_fits_every_width(timeline: Timeline, width: int) -> None:
-    from sentiment.annotate import _Painter
-
-    image = _Painter(timeline).draw(1.0, np.zeros((64, width, 3), np.uint8))
+    image = AnswerPainter(timeline).draw(1.0, np.zeros((64, width, 3), np.uint8))
     assert image.shape[1] == width and image.shape[0] % 2 == 0 and image.dtype == np.uint8
     assert image[64:].max() > 200  # something is written
 
