@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import wave
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -68,6 +69,15 @@ def write_picture_video(
     """A video that shows one picture, (H, W, 3) uint8 RGB with even sides; `sound` is (num_samples, 1) int16."""
     times_seconds = even_times(duration_seconds, FRAMES_PER_SECOND)
     return write_media(path, times_seconds=times_seconds, picture=lambda _: picture, sound=sound, rate_hz=rate_hz)
+
+
+@contextmanager
+def few_resamples() -> Iterator[None]:
+    """Bootstrap intervals of 20 resamples in place of thousands, where a test does not look at them."""
+    with pytest.MonkeyPatch.context() as patched:
+        for module in ("metrics", "probes"):
+            patched.setattr(f"train.{module}.BOOTSTRAP_RESAMPLES", 20)
+        yield
 
 
 def require(present: bool, what: str) -> None:

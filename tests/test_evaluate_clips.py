@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from small_parts import save_random_checkpoint
+from small_parts import few_resamples, save_random_checkpoint
 
 from sentiment.checkpoint import Checkpoint, load_checkpoint
 from sentiment.datatypes import AudioTrack, Word
@@ -43,6 +44,12 @@ LINES = (
 )
 FULL = (0, 1, 4)
 """Rows that have everything."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_resamples() -> Iterator[None]:
+    with few_resamples():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +135,6 @@ def evaluate_adding_up(checkpoint: Checkpoint, data: Path, words: str = "joy", *
     true = [emotion for _, _, emotion, _, _ in LINES]
     features = torch.stack([showing(*true), 2 * showing(*["fear"] * len(true)), showing(*[None] * len(true))], dim=1)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("train.probes.BOOTSTRAP_RESAMPLES", 50)
         patched.setattr(module, "encode_clips", lambda *_: features)
         patched.setattr(module, "_encode_words", lambda _, examples: 5 * showing(*[words] * len(examples)))
         adds_up = dataclasses.replace(checkpoint, network=SimpleNamespace(fusion=AddsUp()))

@@ -201,17 +201,21 @@ def coverage_curve(confidence: np.ndarray, correct: np.ndarray, eligible: np.nda
 def bootstrap_interval(
     confusion: np.ndarray,
     figure: Callable[[np.ndarray], float],
-    resamples: int = BOOTSTRAP_RESAMPLES,
+    resamples: int | None = None,
     seed: int = BOOTSTRAP_SEED,
 ) -> tuple[float, float]:
     """The percentile-bootstrap 95% interval (low, high) of a figure of the confusion matrix.
+
+    `resamples` are BOOTSTRAP_RESAMPLES where left out.
 
     To draw N examples with replacement is to draw the matrix from a multinomial, which is quick. It takes
     examples as independent: how much another dialogue or another actor would change is not in it.
     """
     total = int(confusion.sum())
     random = np.random.default_rng(seed)
-    drawn = random.multinomial(total, confusion.ravel() / total, size=resamples).reshape(-1, *confusion.shape)
+    drawn = random.multinomial(total, confusion.ravel() / total, size=resamples or BOOTSTRAP_RESAMPLES).reshape(
+        -1, *confusion.shape
+    )
     low, high = np.quantile([figure(resample) for resample in drawn], (0.025, 0.975))
     return float(low), float(high)
 
