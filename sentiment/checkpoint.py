@@ -31,9 +31,9 @@ from sentiment.datatypes import Affect, ModalitySubset
 from sentiment.errors import CheckpointError, SettingsError
 from sentiment.labels import EMOTIONS, MODALITIES, SENTIMENTS
 from sentiment.model import FusionNetwork, NetworkSettings
-from sentiment.transcription import Transcriber, load_transcriber
+from sentiment.speech_encoder import load_whisper_encoder
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 MANIFEST: Final = "checkpoint.json"
 TOKENIZER: Final = "tokenizer.json"
 _LABELS: Final = {"emotions": list(EMOTIONS), "sentiments": list(SENTIMENTS), "modalities": list(MODALITIES)}
@@ -124,13 +124,8 @@ def update_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
     _write_manifest(folder, {**manifest, "metrics": {**manifest["metrics"], **metrics}})
 
 
-def load_checkpoint(
-    folder: Path | str, device: torch.device | str = "cpu", transcriber: Transcriber | None = None
-) -> Checkpoint:
+def load_checkpoint(folder: Path | str, device: torch.device | str = "cpu") -> Checkpoint:
     """The checkpoint in that folder, every file of it checked against its sha256.
-
-    Where the checkpoint's voice is read by a Whisper's encoder, too, and `transcriber` is that Whisper, the
-    two share it; else it is loaded besides.
 
     Raises CheckpointError where a file is missing, has been changed, or belongs to other labels or
     another format than this version of the program, TranscriptionError where its Whisper cannot be had.
@@ -152,7 +147,7 @@ def load_checkpoint(
         folder=folder,
         sha256=_sha256(folder / MANIFEST),
         network=network.eval().requires_grad_(False).to(device),
-        preprocessor=ClipPreprocessor(clip_settings, tokenizer, find_speech_encoder(clip_settings, transcriber)),
+        preprocessor=ClipPreprocessor(clip_settings, tokenizer, find_speech_encoder(clip_settings)),
         calibration=calibration,
         metrics=manifest["metrics"],
         device=torch.device(device),
@@ -173,13 +168,11 @@ def verify_files(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def find_speech_encoder(settings: ClipSettings, transcriber: Transcriber | None = None) -> SpeechEncoder | None:
-    """The frozen encoder that the settings name: the transcriber's where it is the same; None where they name none."""
+def find_speech_encoder(settings: ClipSettings) -> SpeechEncoder | None:
+    """The frozen encoder that the settings name, None where they name none; for errors see `load_whisper_encoder`."""
     if settings.speech_encoder is None:
         return None
-    if transcriber is not None and transcriber.model_name == settings.speech_encoder:
-        return transcriber
-    return load_transcriber(settings.speech_encoder)
+    return load_whisper_encoder(settings.speech_encoder, settings.speech_encoder_layers)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

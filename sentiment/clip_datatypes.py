@@ -50,6 +50,8 @@ class ClipSettings:
     """Longer sound is cut to its middle."""
     speech_encoder: str | None = None
     """The Whisper whose frozen encoder reads the same spectrogram beside the network's own CNN, such as "base"."""
+    speech_encoder_layers: int = 3
+    """How many of its layers, from the first on; for the choice see `sentiment.speech_encoder`."""
 
     max_tokens: int = 96
     """Words beyond are cut: first those of the oldest context, last those of the utterance itself."""
@@ -89,7 +91,7 @@ class ClipInputs:
     log_mel: torch.Tensor | None = None
     """(n_mels, mel_frames) float32, normalised; mel_frames follows the length of the sound."""
     speech_states: torch.Tensor | None = None
-    """(state_size, num_states) float32: what Whisper's encoder makes of the same sound."""
+    """(state_size, num_states) float32: what the speech encoder makes of the same sound."""
     token_ids: torch.Tensor | None = None
     """(num_tokens,) int64: [CLS] utterance [SEP], and context [SEP] where there is some."""
     token_type_ids: torch.Tensor | None = None

@@ -88,8 +88,7 @@ def load_models(checkpoint: Path | str | None = None, whisper: str = "base", dev
     if checkpoint is None and not STARTER_CHECKPOINT.is_dir():
         raise CheckpointError(f"There are no bundled weights at {STARTER_CHECKPOINT}; name a checkpoint's folder.")
     folder = STARTER_CHECKPOINT if checkpoint is None else find_checkpoint(checkpoint)
-    transcriber = load_transcriber(whisper, device)
-    return LoadedModels(load_checkpoint(folder, network_device, transcriber), transcriber, network_device)
+    return LoadedModels(load_checkpoint(folder, network_device), load_transcriber(whisper, device), network_device)
 
 
 def stream_analysis(

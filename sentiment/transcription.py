@@ -55,18 +55,6 @@ NO_REPEAT_TOKENS: Final = 10
 make two runs differ. People seldom repeat themselves that exactly; only a refrain does."""
 
 
-WHISPER_DYNAMIC_RANGE_LOG10: Final = 8.0
-"""Whisper raises what lies further below the loudest point to there (openai/whisper, audio.py)."""
-
-LOUDEST_SPEECH_LOG10: Final = 2.0
-"""Where the loudest point of speech recorded at a usual level lies in Whisper's scale. The encoder is always given
-that, whatever the microphone's gain."""
-
-SILENCE_AROUND_FRAMES: Final = 100
-"""A second of silence on either side of what is encoded. The encoder has learned from half a minute at a time and
-gathers in silent places what it knows of the whole; without them it tells feelings apart less well."""
-
-
 @dataclass(frozen=True, slots=True)
 class Transcript:
     """What was heard in one stretch of sound."""
@@ -130,22 +118,6 @@ class Transcriber:
         if not pieces:
             return unheard
         return Transcript(_place_words(pieces, audio), info.language, float(info.language_probability))
-
-    def encode(self, log_mel: np.ndarray) -> np.ndarray:
-        """What Whisper's encoder makes of a stretch of sound as it is, without recognising anything.
-
-        `log_mel` (80, mel_frames) float32 is log10 mel power below its loudest point, in Whisper's own mel
-        settings. Returns (state_size, num_states) float32, 50 states a second: those of the sound with a second
-        of silence on either side.
-        """
-        import ctranslate2
-
-        power = np.maximum(log_mel, -WHISPER_DYNAMIC_RANGE_LOG10) + LOUDEST_SPEECH_LOG10
-        after = SILENCE_AROUND_FRAMES + log_mel.shape[1] % 2  # one state stands for two spectrogram frames
-        surrounded = np.pad(power, ((0, 0), (SILENCE_AROUND_FRAMES, after)), constant_values=power.min())
-        scaled = np.ascontiguousarray((surrounded + 4) / 4, dtype=np.float32)  # as in openai/whisper, audio.py
-        states = self._whisper.model.encode(ctranslate2.StorageView.from_array(scaled[None]), to_cpu=True)
-        return np.ascontiguousarray(np.asarray(states, dtype=np.float32)[0].T)
 
     def _check_language(self, language: str | None) -> str | None:
         if language is None:

@@ -9,11 +9,9 @@ import pytest
 import torch
 from small_parts import save_random_checkpoint
 
-from sentiment.checkpoint import MANIFEST, find_speech_encoder, load_checkpoint, subset_key, update_metrics
-from sentiment.clip_datatypes import ClipSettings
+from sentiment.checkpoint import MANIFEST, load_checkpoint, subset_key, update_metrics
 from sentiment.clips import collate
 from sentiment.errors import CheckpointError
-from sentiment.transcription import Transcriber
 
 
 @pytest.fixture
@@ -46,13 +44,6 @@ def test_a_checkpoint_of_words_alone_has_no_other_weights(tmp_path: Path) -> Non
     (folder / "text.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"lacks text.safetensors"):
         load_checkpoint(folder)
-
-
-def test_the_transcriber_lends_its_encoder_where_it_is_the_one_that_is_named() -> None:
-    settings = ClipSettings(speech_encoder="base")
-    base = Transcriber("base", "cpu", "int8", "folder", None)  # type: ignore[arg-type]
-    assert find_speech_encoder(settings, base) is base
-    assert find_speech_encoder(ClipSettings(), base) is None
 
 
 def test_weights_are_stored_in_16_bits(folder: Path) -> None:
@@ -97,7 +88,7 @@ def test_other_network_sizes_than_the_weights_are_refused(folder: Path) -> None:
         load_checkpoint(folder)
 
 
-@pytest.mark.parametrize("content", ["", "[1, 2]", "{", '{"format_version": 1}'])
+@pytest.mark.parametrize("content", ["", "[1, 2]", "{", '{"format_version": 2}'])
 def test_a_broken_manifest_is_refused(folder: Path, content: str) -> None:
     (folder / MANIFEST).write_text(content)
     with pytest.raises(CheckpointError):

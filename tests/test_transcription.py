@@ -56,19 +56,6 @@ def text_of(transcript: Transcript) -> str:
     return join_words(word.text for word in transcript.words)
 
 
-# ---------------------------------------------------------------- the encoder by itself
-
-
-def test_the_encoder_gives_fifty_states_a_second_and_a_second_around(transcriber: Transcriber) -> None:
-    rng = np.random.default_rng(0)
-    for num_frames in (1, 99, 400, 1001):
-        log_mel = rng.uniform(-8, 0, (num_frames, 80)).astype(np.float32).T
-        states = transcriber.encode(log_mel)
-        assert states.shape == (512, 100 + (num_frames + 1) // 2) and states.dtype == np.float32
-        assert np.isfinite(states).all()
-        assert np.array_equal(states, transcriber.encode(log_mel))
-
-
 # ---------------------------------------------------------------- real speech
 
 

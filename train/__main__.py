@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sentiment.errors import SentimentError, SettingsError
 from train import data_commands, probes
-from train.commands import add_ablate, add_publish
+from train.commands import add_ablate, add_layers, add_publish
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     crossvalidate.set_defaults(run=_crossvalidate)
 
     probes.add_command(commands)
+    add_layers(commands)
     add_ablate(commands)
     add_publish(commands)
 
@@ -94,7 +95,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         raise SettingsError("--store keeps what was measured on the test part; leave out --split.")
     folder = find_own_checkpoint(options.checkpoint) if options.store else find_checkpoint(options.checkpoint)
     transcriber = load_transcriber(options.transcribe) if options.transcribe else None
-    checkpoint = load_checkpoint(folder, "cuda" if torch.cuda.is_available() else "cpu", transcriber)
+    checkpoint = load_checkpoint(folder, "cuda" if torch.cuda.is_available() else "cpu")
     figures = evaluate(checkpoint, options.data, options.split, transcriber, options.workers)
     print(json.dumps(figures))
     if options.table and "clips" in figures:

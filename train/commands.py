@@ -1,4 +1,4 @@
-"""The commands publish and ablate. What they need is imported when they run, so that --help is quick."""
+"""The commands publish, ablate and layers. What they need is imported when they run, so that --help is quick."""
 
 from __future__ import annotations
 
@@ -32,6 +32,16 @@ def add_ablate(commands: Any) -> None:
     ablate.set_defaults(run=_ablate)
 
 
+def add_layers(commands: Any) -> None:
+    """Adds `layers` in the same way."""
+    layers = commands.add_parser(
+        "layers", help="judge the layers of Whisper's encoder by the feelings they hear, as JSON"
+    )
+    layers.add_argument("--recipe", default="starter", help="a name in train/recipes, or a TOML file")
+    layers.add_argument("--data", type=Path, required=True, help="folder that holds RAVDESS, zipped or unpacked")
+    layers.set_defaults(run=_layers)
+
+
 def _publish(options: argparse.Namespace) -> None:
     from sentiment.hub import HUB_PREFIX, find_own_checkpoint
     from train.publish import files_to_publish, publish
@@ -63,3 +73,10 @@ def _ablate(options: argparse.Namespace) -> None:
     print(json.dumps(figures))
     update_metrics(folder, {"ablation": figures})
     write_model_card(folder)
+
+
+def _layers(options: argparse.Namespace) -> None:
+    from train.settings import load_recipe
+    from train.speech_layers import judge_layers
+
+    print(json.dumps(judge_layers(load_recipe(options.recipe), options.data)))

@@ -16,7 +16,7 @@ import torch
 
 from sentiment.errors import SettingsError
 from sentiment.labels import EMOTIONS
-from train.corpora import ravdess
+from train.corpora import Example, Split, ravdess
 from train.dataset import ExampleDataset
 from train.fit import make_network, make_preprocessor
 from train.joint_settings import JointRecipe
@@ -40,11 +40,9 @@ def cross_validate(recipe: Recipe | JointRecipe, data: Path, seeds: Sequence[int
     """
     if not isinstance(recipe, Recipe) or recipe.audio is None:
         raise SettingsError(f"recipe {recipe.name} trains no encoder of the voice, which is what is judged here.")
-    splits: tuple[Any, ...] = ("train", "selection", "test")
-    examples = [example for split in splits for example in ravdess.load(data, split)]
+    examples = all_recordings(data)
     dataset = ExampleDataset(examples, make_preprocessor(recipe, data))
-    actors = sorted({example.group for example in examples if example.group})
-    groups = [actors[fold::FOLDS] for fold in range(FOLDS)]
+    groups = actor_folds(examples)
     per_seed, confusion = [], np.zeros((len(EMOTIONS), len(EMOTIONS)), dtype=np.int64)
     for seed in seeds:
         folds = []
@@ -56,13 +54,25 @@ def cross_validate(recipe: Recipe | JointRecipe, data: Path, seeds: Sequence[int
         per_seed.append(folds)
     low, high = bootstrap_interval(confusion, accuracy)
     return {
-        "corpus": f"{CORPUS}, {len(actors)} actors",
+        "corpus": f"{CORPUS}, {sum(map(len, groups))} actors",
         "n": len(examples),
         "n_seeds": len(per_seed),
         "folds": per_seed,
         "mean": round(float(np.mean(per_seed)), 4),
         "interval_95": [round(low, 4), round(high, 4)],
     }
+
+
+def all_recordings(data: Path) -> list[Example]:
+    """Every recording of RAVDESS. Raises DataError where it is absent."""
+    splits: tuple[Split, ...] = ("train", "selection", "test")
+    return [example for split in splits for example in ravdess.load(data, split)]
+
+
+def actor_folds(examples: Sequence[Example]) -> list[list[str]]:
+    """The actors that each fold leaves out."""
+    actors = sorted({example.group for example in examples if example.group})
+    return [actors[fold::FOLDS] for fold in range(FOLDS)]
 
 
 def _judge_fold(recipe: Recipe, dataset: ExampleDataset, held_out: Sequence[str], seed: int) -> np.ndarray:

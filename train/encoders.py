@@ -134,6 +134,7 @@ _CLIP_SETTINGS_OF = {
         "mel_dynamic_range_log10",
         "max_audio_seconds",
         "speech_encoder",
+        "speech_encoder_layers",
     ),
     "video": ("frame_size_px", "frame_count", "colour", "frame_mean", "frame_std"),
 }
