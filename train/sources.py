@@ -118,8 +118,8 @@ def starts_of(recipe: Recipe | JointRecipe) -> list[Source]:
         starts.append(
             Source(
                 f"Whisper {recipe.clip.speech_encoder} (Radford et al. 2022)",
-                f"the first {recipe.clip.speech_encoder_layers} layers of its encoder, unchanged, hear the voice beside "
-                "the network's own; they are not in these weights",
+                f"the first {recipe.clip.speech_encoder_layers} layers of its encoder, unchanged, hear the voice "
+                "beside the network's own; they are not in these weights",
                 "MIT",
                 f"openai/whisper-{recipe.clip.speech_encoder}",
             )
