@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from dataclasses import asdict
@@ -128,17 +129,25 @@ def write_recipe(folder: Path, joint: str = "", dropout: float = 0.0, **options:
     return path
 
 
-def start_fit(recipe: Path, data: Path, run: Path, num_processes: int = 1) -> subprocess.Popen[str]:
-    """`python -m train fit` in a process of its own, or in several as `accelerate launch` starts them."""
-    command = [sys.executable]
-    if num_processes > 1:
-        launch = ["accelerate.commands.launch", "--cpu", "--num_processes", str(num_processes), "--num_machines", "1"]
-        command += ["-m", *launch, "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+def start_fit(recipe: Path, data: Path, run: Path, **environment: str) -> subprocess.Popen[str]:
+    """`python -m train fit` in a process of its own, on the CPU."""
     arguments = ["fit", "--recipe", str(recipe), "--data", str(data), "--run", str(run)]
     return subprocess.Popen(
-        [*command, "-m", "train", *arguments],
+        [sys.executable, "-m", "train", *arguments],
         cwd=Path(__file__).resolve().parent.parent,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", **environment},
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def start_together(recipe: Path, data: Path, run: Path, count: int) -> list[subprocess.Popen[str]]:
+    """The same in `count` processes, told of each other as torchrun does: accelerate launch starts one on a CPU."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    group = {"ACCELERATE_USE_CPU": "true", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(count)}
+    return [
+        start_fit(recipe, data, run, **group, LOCAL_WORLD_SIZE=str(count), RANK=str(rank), LOCAL_RANK=str(rank))
+        for rank in range(count)
+    ]

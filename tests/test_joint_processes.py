@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from joint_parts import start_fit, write_prepared, write_recipe
+from joint_parts import start_fit, start_together, write_prepared, write_recipe
 from safetensors.torch import load_file
 
 from train.settings import load_recipe
@@ -53,16 +53,20 @@ def test_a_run_that_is_killed_at_any_point_ends_with_the_same_weights(tmp_path: 
 
 
 def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
-    recipe = write_recipe(tmp_path, "augment = false", epochs=3)
+    recipe = write_recipe(tmp_path, "augment = false", epochs=2)
     data = write_prepared(tmp_path / "data", load_recipe(str(recipe)).clip)
-    runs = {count: start_fit(recipe, data, tmp_path / f"of {count}", count) for count in (1, 2)}
-    for process in runs.values():
-        finish(process)
-    (one, weights_of_one), (two, weights_of_two) = (outcome(tmp_path / f"of {count}") for count in runs)
-    for alone, together in zip(one, two, strict=True):
+    together = start_together(recipe, data, tmp_path / "of 2", 2)
+    finish(start_fit(recipe, data, tmp_path / "of 1"))
+    logs = [finish(process) for process in together]
+    assert "2 × cpu" in logs[0]
+    (one, weights_of_one), (two, weights_of_two) = (outcome(tmp_path / f"of {count}") for count in (1, 2))
+    for alone, shared in zip(one, two, strict=True):
         for part in ("train", "validation"):
             for name in ("loss", "emotion_loss", "sentiment_loss"):
-                assert abs(alone[part][name] - together[part][name]) < 1e-4, (part, name)
-    assert one[0]["train"]["loss"] - one[-1]["train"]["loss"] > 0.01  # it does learn
+                assert abs(alone[part][name] - shared[part][name]) < 1e-4, (part, name)
+    assert one[0]["train"]["loss"] - one[-1]["train"]["loss"] > 0.005  # it does learn
     for name, tensor in weights_of_two.items():
         torch.testing.assert_close(tensor, weights_of_one[name.removeprefix("module.")], atol=1e-3, rtol=1e-3)
+    alone = start_fit(recipe, data, tmp_path / "of 2")
+    assert "begun with 2 processes and goes on with as many; there are 1" in alone.communicate()[1]
+    assert alone.returncode == 2
