@@ -3,6 +3,7 @@
 #   make setup      the environment alone
 #   make demo       the app; ARGS="--share --port 8000 --checkpoint DIR --whisper small" are passed on to app.py
 #   make test       formatting, lint, types and tests, the one in a real browser included; ARGS are passed on to pytest
+#   make bench      training on clips, measured on a miniature of MELD: reading clips, a step of the real-size network
 #   make lint       formatting, lint and types alone
 #   make example    assets/example.mp4 anew, from its script
 #   make lock       constraints.txt anew, from what .venv holds (after changing a requirements file)
@@ -13,6 +14,7 @@ BIN := .venv/bin
 STAMPS := .venv/.stamps
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
 TEST_TOOLS := chromium espeak-ng
+BENCH := runs/bench
 
 as_root = $$([ "$$(id -u)" = 0 ] || echo sudo -n) env DEBIAN_FRONTEND=noninteractive
 # $(call apt_install,packages): installs Debian packages where this user may, without asking; fails where not.
@@ -22,7 +24,7 @@ apt_install = { \
 	&& { $(as_root) apt-get update -qq >&2 || true; } \
 	&& $(as_root) apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 $(1) >&2; }
 
-.PHONY: help setup demo test lint example lock test-tools offline-models
+.PHONY: help setup demo test bench lint example lock test-tools offline-models
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -41,6 +43,14 @@ lint: setup $(STAMPS)/dev
 
 test: lint offline-models test-tools
 	$(BIN)/python -m pytest $(ARGS)
+
+bench: setup $(STAMPS)/dev test-tools
+	rm -rf $(BENCH)
+	PYTHONPATH=. $(BIN)/python tests/meld_miniature.py $(BENCH) 60
+	$(BIN)/python -m train download meld --to $(BENCH)/data --from $(BENCH)/MELD.Raw.tar.gz
+	$(BIN)/python -m train prepare --data $(BENCH)/data
+	$(BIN)/python -m train.bench_loader --data $(BENCH)/data
+	$(BIN)/python -m train.bench_joint --batch 2
 
 example: setup test-tools $(STAMPS)/dev
 	$(BIN)/python assets/make_example.py $(ARGS)

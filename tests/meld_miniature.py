@@ -15,6 +15,7 @@ import csv
 import io
 import math
 import shutil
+import sys
 import tarfile
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -294,3 +295,7 @@ def pack(archive: Path, folder: Path) -> None:
     with tarfile.open(archive, "w:gz", compresslevel=1) as tar:
         for path in sorted(folder.iterdir()):
             tar.add(path, path.name)
+
+
+if __name__ == "__main__":
+    make_miniature(Path(sys.argv[1]), int(sys.argv[2]))
