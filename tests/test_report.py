@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from export_timelines import HARM, PROVENANCE, full_timeline, hostile_timeline
-from playwright.sync_api import Browser, Page, sync_playwright
-from small_parts import require
+from playwright.sync_api import Browser, Page
 from timelines import doubtful_timeline, sample_timeline, timeline_of
 
 from sentiment.datatypes import Timeline
@@ -80,14 +77,6 @@ def test_where_little_was_found_it_says_so(timeline: Timeline) -> None:
 
 
 # ---------------------------------------------------------------- in a browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    require(chromium is not None, "Chromium")
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
 
 
 def opened(browser: Browser, path: Path, timeline: Timeline, width: int, scheme: str) -> tuple[Page, list[str]]:
