@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import shutil
 from collections.abc import Iterator
 from fractions import Fraction
@@ -149,19 +148,11 @@ PLAY = """async ([encoded, times]) => {
 
 
 @pytest.fixture(scope="module")
-def browser_page() -> Iterator[Any]:
-    """A page of Debian's Chromium; skips where there is none, but not where CI is set."""
-    chromium = shutil.which("chromium")
-    if chromium is None and not os.environ.get("CI"):
-        pytest.skip("chromium is not installed")
-    from playwright.sync_api import sync_playwright
-
-    arguments = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
-    arguments.append("--autoplay-policy=no-user-gesture-required")  # else sound may not be made without a click
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        yield browser.new_page()
-        browser.close()
+def browser_page(browser: Any) -> Iterator[Any]:
+    """A page of Debian's Chromium."""
+    page = browser.new_page()
+    yield page
+    page.close()
 
 
 PLAYED_AS_IT_IS = {
