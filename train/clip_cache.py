@@ -31,7 +31,7 @@ from sentiment.labels import EMOTIONS, MODALITIES, SENTIMENTS
 from train.augment import mask_spectrogram
 from train.corpora import Example, Split
 from train.corpora.meld import MAX_CLIP_SECONDS, OFFICIAL_SPLITS
-from train.dataset import UNKNOWN, Batch, load_image, read_words
+from train.dataset import Batch, label_indices, load_image, read_words
 from train.errors import DataError
 
 FORMAT: Final = 1
@@ -196,9 +196,9 @@ class PreparedClips(Dataset[tuple[ClipInputs, int, int]]):
         self._folder = index_path(cache, split).parent
         rows = _read_index(cache, split, preprocessor.settings)
         self.examples = [Example(**{**row["example"], "context": tuple(row["example"]["context"])}) for row in rows]
-        self.emotion = torch.tensor([_index_of(EMOTIONS, e.emotion) for e in self.examples], dtype=torch.int64)
+        self.emotion = label_indices(EMOTIONS, [e.emotion for e in self.examples])
         """(N,) indices into EMOTIONS, or UNKNOWN."""
-        self.sentiment = torch.tensor([_index_of(SENTIMENTS, e.sentiment) for e in self.examples], dtype=torch.int64)
+        self.sentiment = label_indices(SENTIMENTS, [e.sentiment for e in self.examples])
         """(N,) indices into SENTIMENTS, or UNKNOWN."""
         self.presence = torch.tensor([_present(row, preprocessor.settings) for row in rows], dtype=torch.bool)
         """(N, 3), in the order of MODALITIES: what `__getitem__` will give."""
@@ -281,7 +281,3 @@ def _present(row: Mapping[str, Any], settings: ClipSettings) -> list[bool]:
         "video": row["no_frames"] is None,
     }
     return [has[modality] and modality in settings.modalities for modality in MODALITIES]
-
-
-def _index_of(labels: Sequence[str], label: str | None) -> int:
-    return UNKNOWN if label is None else labels.index(label)

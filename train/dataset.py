@@ -86,9 +86,9 @@ class ExampleDataset:
         self._sound_variants = sound_variants
         self._flat_punctuation = flat_punctuation
         settings = preprocessor.settings
-        self.emotion = torch.tensor([_index(EMOTIONS, e.emotion) for e in self.examples])
+        self.emotion = label_indices(EMOTIONS, [e.emotion for e in self.examples])
         """(N,) int64 targets."""
-        self.sentiment = torch.tensor([_index(SENTIMENTS, e.sentiment) for e in self.examples])
+        self.sentiment = label_indices(SENTIMENTS, [e.sentiment for e in self.examples])
         """(N,) int64 targets."""
         self._audio = [None if e.audio is None else load_audio(e.audio, settings.sample_rate_hz) for e in self.examples]
         # Half precision: 27,000 faces would otherwise take most of a gigabyte.
@@ -218,5 +218,6 @@ def measure_mel(examples: Sequence[Example], settings: ClipSettings) -> ClipSett
     return replace(settings, mel_mean=round(values.mean().item(), 4), mel_std=round(values.std().item(), 4))
 
 
-def _index(labels: Sequence[str], label: str | None) -> int:
-    return UNKNOWN if label is None else labels.index(label)
+def label_indices(labels: Sequence[str], found: Sequence[str | None]) -> torch.Tensor:
+    """(N,) int64: where in `labels` each of the N is, UNKNOWN for None."""
+    return torch.tensor([UNKNOWN if label is None else labels.index(label) for label in found], dtype=torch.int64)
