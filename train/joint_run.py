@@ -30,8 +30,8 @@ from train.joint_figures import Encoded, draw_curves, validation_figures, write_
 from train.joint_freezing import freeze, parameter_groups, to_training_mode
 from train.joint_settings import JointRecipe
 from train.joint_state import Progress, best_weights, load_state, run_key, save_state
-from train.joint_steps import Stepper, Sums, clip_weights
-from train.loop import class_weights
+from train.joint_steps import Stepper, Sums
+from train.loop import class_weights, example_weights
 from train.metrics import weighted_f1
 
 logger = logging.getLogger(__name__)
@@ -150,7 +150,7 @@ class JointRun:
         started = self._compute_clock()
         for parts in steps:
             emotion = self._training.emotion[self._plan.batch(progress.epoch, progress.step)]
-            batch_weight = clip_weights(emotion, self._emotion_weights).sum().item()
+            batch_weight = example_weights(emotion, self._emotion_weights).sum().item()
             norm = self._stepper.take_step(parts, batches, batch_weight, progress.epoch, sums)
             if not self._accelerator.optimizer_step_was_skipped:
                 self._schedule.step()

@@ -21,7 +21,7 @@ from train.dataset import UNKNOWN, Batch
 from train.joint_batches import shown_presence
 from train.joint_figures import marginal_losses
 from train.joint_settings import JointRecipe
-from train.loop import pair_losses
+from train.loop import example_weights, pair_losses
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ class Stepper:
         emotion, sentiment = batch.emotion.to(device), batch.sentiment.to(device)
         pair_logits = self._model(replace(batch.clips, presence=shown).to(device))
         losses = pair_losses(pair_logits, emotion, sentiment, joint.label_smoothing)
-        weights = clip_weights(emotion, self._emotion_weights)
+        weights = example_weights(emotion, self._emotion_weights)
         # Gradients of processes are averaged, and shall be added up.
         self._accelerator.backward((losses * weights).sum() / batch_weight * self._accelerator.num_processes)
         sums.add(pair_logits.detach(), batch, losses.detach(), weights)
@@ -159,11 +159,6 @@ class Stepper:
             pair_logits = network(clips.to(self._accelerator.device))
         self._accelerator.backward(pair_logits.float().sum())
         del reserved
-
-
-def clip_weights(emotion: torch.Tensor, emotion_weights: torch.Tensor) -> torch.Tensor:
-    """(B,) how much each clip counts, by its emotion (B,) and emotion_weights (7,); 1 where that is UNKNOWN."""
-    return torch.where(emotion == UNKNOWN, 1.0, emotion_weights[emotion.clamp(min=0)])
 
 
 def _largest(clips: ClipBatch, size: int, settings: ClipSettings) -> ClipBatch:

@@ -58,10 +58,15 @@ def pair_loss(
     emotion_weights: torch.Tensor,
     smoothing: float = 0.0,
 ) -> torch.Tensor:
-    """Mean of `pair_losses`, each example weighted by its emotion, emotion_weights (7,), or 1 where that is unknown."""
+    """Mean of `pair_losses`, weighted by `example_weights`."""
     losses = pair_losses(pair_logits, emotion, sentiment, smoothing)
-    weights = torch.where(emotion == UNKNOWN, 1.0, emotion_weights[emotion.clamp(min=0)])
+    weights = example_weights(emotion, emotion_weights)
     return (losses * weights).sum() / weights.sum()
+
+
+def example_weights(emotion: torch.Tensor, emotion_weights: torch.Tensor) -> torch.Tensor:
+    """(B,) how much each example counts, by its emotion (B,) and emotion_weights (7,); 1 where that is UNKNOWN."""
+    return torch.where(emotion == UNKNOWN, 1.0, emotion_weights[emotion.clamp(min=0)])
 
 
 def class_weights(emotion: torch.Tensor, power: float) -> torch.Tensor:
