@@ -2,7 +2,7 @@
 
 Half-way up, the encoder still holds the voice; its last layers keep what a transcript needs and let the rest go.
 A logistic regression on the mean and deviation of its states names the emotion of actors that it has not learned
-from (RAVDESS, five folds) in 0.71 of the recordings after the sixth and last layer of Whisper base, in 0.73 after
+from (RAVDESS, five folds) in 0.69 of the recordings after the sixth and last layer of Whisper base, in 0.73 after
 the fourth and in 0.76 after the third (python -m train layers). That the middle hears best is common to speech
 models (Pasad et al. 2021).
 
