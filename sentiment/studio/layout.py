@@ -102,15 +102,19 @@ class Page:
 
 def lay_out(hours_kept: int, has_example: bool, model_card: Path | None) -> Page:
     """Put everything on the page; must be called within gr.Blocks."""
-    with gr.Row(elem_id="masthead"):
-        _html(panels.HEADER)
-        again = gr.Button("New analysis", visible=False, elem_id="again", scale=0, min_width=136, size="md")
-    page = Page(again, _start_card(has_example), _progress_card(), _results(), gr.State(None), gr.State(None))
+    _html(panels.HEADER, elem_id="masthead")
+    with gr.Tabs(elem_id="pages"), gr.Tab("Analyse", elem_id="analyse-page"):
+        page = _analyse_page(has_example)
     _html(panels.footer(hours_kept, has_card=model_card is not None))
     if model_card is not None:
         with gr.Accordion("Model card", open=False, elem_id="model-card"):
             gr.Markdown(model_card.read_text(encoding="utf-8"))
     return page
+
+
+def _analyse_page(has_example: bool) -> Page:
+    again = gr.Button("New analysis", visible=False, elem_id="again", scale=0, min_width=136, size="md")
+    return Page(again, _start_card(has_example), _progress_card(), _results(), gr.State(None), gr.State(None))
 
 
 def _start_card(has_example: bool) -> StartCard:
