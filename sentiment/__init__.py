@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sentiment.datatypes import Affect, Segment, SegmentPrediction, Summary, Timeline
+    from sentiment.edits import Edits
     from sentiment.errors import SentimentError
     from sentiment.export import EXPORT_KINDS, timeline_to_dict, write_all, write_export
     from sentiment.pipeline import AnalysisSettings, LoadedModels, analyze_video, load_models, stream_analysis
+    from sentiment.rescoring import rescore
     from sentiment.timeline import headline
 
 __version__ = "0.1.0"
@@ -27,6 +29,7 @@ __all__ = [
     "EXPORT_KINDS",
     "Affect",
     "AnalysisSettings",
+    "Edits",
     "LoadedModels",
     "Segment",
     "SegmentPrediction",
@@ -36,6 +39,7 @@ __all__ = [
     "analyze_video",
     "headline",
     "load_models",
+    "rescore",
     "stream_analysis",
     "timeline_to_dict",
     "write_all",
@@ -44,9 +48,11 @@ __all__ = [
 
 _HOMES = {
     "sentiment.datatypes": ("Affect", "Segment", "SegmentPrediction", "Summary", "Timeline"),
+    "sentiment.edits": ("Edits",),
     "sentiment.errors": ("SentimentError",),
     "sentiment.export": ("EXPORT_KINDS", "timeline_to_dict", "write_all", "write_export"),
     "sentiment.pipeline": ("AnalysisSettings", "LoadedModels", "analyze_video", "load_models", "stream_analysis"),
+    "sentiment.rescoring": ("rescore",),
     "sentiment.timeline": ("headline",),
 }
 

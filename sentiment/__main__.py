@@ -118,7 +118,7 @@ def analyze(options: argparse.Namespace) -> Timeline:
 def repeat(options: argparse.Namespace) -> int:
     """Analyse the file that the options name as their record says, and print what differs; returns the exit code."""
     from sentiment.media import open_media
-    from sentiment.repeat import check_same_file, check_same_model, differences, read_record, settings_of
+    from sentiment.repeat import check_same_file, check_same_model, differences, edits_of, read_record, settings_of
 
     record = read_record(options.record)
     open_media(options.video).close()
@@ -127,11 +127,11 @@ def repeat(options: argparse.Namespace) -> int:
     from sentiment.export import timeline_to_dict
     from sentiment.pipeline import analyze_video, load_models
 
-    settings = settings_of(record)
+    settings, edits = settings_of(record), edits_of(record)
     models = load_models(options.checkpoint, record["provenance"]["transcriber"]["model"], options.device)
     check_same_model(record, models)
     with _StageBars() as bars:
-        timeline = analyze_video(options.video, models, settings, bars.update)
+        timeline = analyze_video(options.video, models, settings, bars.update, edits)
     lines = differences(record, timeline_to_dict(timeline))
     print("\n".join(lines) if lines else f"the same: all {len(timeline.segments)} segments")
     return EXIT_DIFFERENT if lines else 0

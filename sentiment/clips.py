@@ -39,6 +39,12 @@ def normalize_text(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).translate(_TYPOGRAPHIC).split())
 
 
+def words_to_read(segment: Segment, language: str | None, settings: ClipSettings) -> str | None:
+    """What the network reads of an utterance: its words, in a language unknown to it their translation, or nothing."""
+    words = segment.text if language in settings.languages else segment.translation
+    return words if words.strip() else None
+
+
 def _tokenize(
     text: str, context: Sequence[str], settings: ClipSettings, tokenizer: Tokenizer
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from sentiment.edits import NO_EDITS, Edits
 from sentiment.labels import EMOTIONS, MODALITIES, SENTIMENTS, is_permitted_pair
 
 ModalitySubset = tuple[str, ...]
@@ -123,20 +124,23 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """The unit that is answered for: one utterance, or a stretch in which nobody speaks."""
+    """The unit that is answered for: one utterance, a stretch in which nobody speaks, or a moment of watching."""
 
     start_seconds: float
     end_seconds: float
-    kind: Literal["speech", "silent"]
+    kind: Literal["speech", "silent", "watched"]
+    """"watched": somebody's face while they watch, whose sound was not listened to."""
     text: str = ""
-    """The words of the utterance; empty where kind is "silent"."""
+    """The words of the utterance, in the language in which they were said; empty in other kinds."""
+    translation: str = ""
+    """The same in English, where the network cannot read that language; else empty."""
 
     def __post_init__(self) -> None:
         _check_interval(self, self.start_seconds, self.end_seconds)
-        if self.kind not in ("speech", "silent"):
-            raise ValueError(f"kind must be 'speech' or 'silent', got {self.kind!r}")
-        if self.kind == "silent" and self.text:
-            raise ValueError(f"a silent segment has no words, got {self.text!r}")
+        if self.kind not in ("speech", "silent", "watched"):
+            raise ValueError(f"kind must be 'speech', 'silent' or 'watched', got {self.kind!r}")
+        if self.kind != "speech" and (self.text or self.translation):
+            raise ValueError(f"a {self.kind} segment has no words, got {self.text or self.translation!r}")
 
     @property
     def duration_seconds(self) -> float:
@@ -163,6 +167,21 @@ class FaceBox:
     def area(self) -> float:
         """In fractions of the picture's area."""
         return (self.right - self.left) * (self.bottom - self.top)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceCandidate:
+    """One of the faces that stay in the picture during a segment."""
+
+    track: int
+    """The number of a face that keeps its place through successive segments of one shot. After a cut, numbers are
+    new: nobody is recognised again."""
+    boxes: tuple[FaceBox, ...]
+    """One for each frame; see `sentiment.faces.follow_faces`."""
+    thumbnail: bytes | None
+    """A small JPEG of it."""
+    features: np.ndarray
+    """(128,) float32: what the frames' encoder said of its expression; not of whose face it is."""
 
 
 # ---------------------------------------------------------------- what the network answers
@@ -233,6 +252,12 @@ class SegmentPrediction:
     thumbnail: bytes | None = None
     """A small JPEG of what was looked at in the middle of the segment: the face, or the whole picture where no face
     was found. None where there is no picture. It lives as long as the timeline, and no export holds it."""
+    candidates: tuple[FaceCandidate, ...] = ()
+    """The faces that could have been read, the one that is largest and longest in the picture first."""
+    face_track: int | None = None
+    """Which of them was read; None where none was."""
+    as_heard: Segment | None = None
+    """The segment as the recogniser has it, where a person has corrected its words."""
 
     def __post_init__(self) -> None:
         if (self.affect is None) != (not any(self.presence)):
@@ -294,6 +319,8 @@ class Timeline:
     """ISO 639-1 code of what is spoken; None where nobody speaks."""
     analysed_seconds: float = 0.0
     """How far the analysis has come; equals duration_seconds when it is done."""
+    edits: Edits = NO_EDITS
+    """What a person has put right in it; the segments are as they are with that."""
 
     def __post_init__(self) -> None:
         for before, after in zip(self.segments, self.segments[1:], strict=False):

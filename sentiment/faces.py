@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 
 from sentiment.datatypes import FaceBox, VideoFrame
 from sentiment.errors import SettingsError
+from sentiment.shots import number_shots
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,10 @@ class FaceSettings:
     """...while its size changes by no more than this factor. A cut to somebody else breaks both."""
     max_missed: int = 1
     """In how many looks in a row a face may be missed (a hand, a turn of the head) and still be the same."""
+    max_faces: int = 4
+    """How many faces of a segment are kept to choose from; more than that are a crowd."""
+    min_looks: int = 2
+    """A face is one to choose if it is found this often in a segment; passers-by are not."""
 
     def __post_init__(self) -> None:
         if self.detection_side_px < 32:
@@ -43,11 +48,9 @@ class FaceSettings:
         for name in ("min_confidence", "min_overlap"):
             if not 0 < getattr(self, name) < 1:
                 raise SettingsError(f"face setting {name} must lie between 0 and 1, got {getattr(self, name)}")
-        if self.max_detections < 1 or self.max_missed < 0:
-            raise SettingsError(
-                f"face settings need max_detections >= 1 and max_missed >= 0, "
-                f"got {self.max_detections} and {self.max_missed}"
-            )
+        for name, least in (("max_detections", 1), ("max_missed", 0), ("max_faces", 1), ("min_looks", 1)):
+            if getattr(self, name) < least:
+                raise SettingsError(f"face setting {name} must be at least {least}, got {getattr(self, name)}")
         if not (self.max_shift >= 0 and self.max_growth >= 1):
             raise SettingsError(
                 f"face settings need max_shift >= 0 and max_growth >= 1, got {self.max_shift} and {self.max_growth}"
@@ -93,25 +96,52 @@ class FaceFinder:
         return sorted(boxes, key=lambda box: -box.confidence)
 
 
+class FollowedFace(NamedTuple):
+    """One face through the frames of a segment."""
+
+    boxes: tuple[FaceBox, ...]
+    """One for each frame."""
+    in_first_shot: bool
+    """Whether it is seen in the shot in which the segment begins."""
+    in_last_shot: bool
+    """Whether it is seen in the shot in which the segment ends."""
+
+
+def follow_faces(
+    finder: Finder, frames: Sequence[VideoFrame], settings: FaceSettings = DEFAULT_SETTINGS
+) -> list[FollowedFace]:
+    """The faces of a segment, the one that is largest and longest in the picture first; passers-by are left out,
+    unless there is nobody else. `frames` are in order of time.
+
+    Between two frames in which a face was found, its box is interpolated. Before the first and after the last of
+    them it may be gone, after a cut for instance: there the nearest found box is repeated with *its*
+    `time_seconds`, which says in which frame the face really is. So it is at `box.time_seconds`, and not at the
+    frame's, that a box may be trusted. No face is followed across a cut.
+    """
+    if not frames:
+        return []
+    looks = np.unique(np.linspace(0, len(frames) - 1, min(settings.max_detections, len(frames))).round().astype(int))
+    found = [finder.find(frames[i].image, frames[i].time_seconds) for i in looks]
+    shots = number_shots(frames)
+    tracks = _link(found, [shots[i] for i in looks], settings)
+    tracks.sort(key=lambda track: -sum(box.area for box in track.boxes.values()))
+    stay = [t for t in tracks[1:] if len(t.boxes) >= min(settings.min_looks, len(looks))]
+    return [
+        FollowedFace(
+            _box_for_each(frames, {int(looks[look]): box for look, box in track.boxes.items()}),
+            in_first_shot=track.shot == shots[0],
+            in_last_shot=track.shot == shots[-1],
+        )
+        for track in [*tracks[:1], *stay][: settings.max_faces]
+    ]
+
+
 def follow_face(
     finder: Finder, frames: Sequence[VideoFrame], settings: FaceSettings = DEFAULT_SETTINGS
 ) -> tuple[FaceBox, ...]:
-    """One box for each frame, of the face that is largest and longest in the picture; () where none is.
-
-    Between two frames in which the face was found, the box is interpolated. Before the first and after
-    the last of them the face may be gone, after a cut for instance: there the nearest found box is
-    repeated with *its* `time_seconds`, which says in which frame the face really is. So it is at
-    `box.time_seconds`, and not at the frame's, that a box may be trusted.
-    """
-    if not frames:
-        return ()
-    looks = np.unique(np.linspace(0, len(frames) - 1, min(settings.max_detections, len(frames))).round().astype(int))
-    found = [finder.find(frames[i].image, frames[i].time_seconds) for i in looks]
-    tracks = _link(found, settings)
-    if not tracks:
-        return ()
-    best = max(tracks, key=lambda track: sum(box.area for box in track.boxes.values()))
-    return _box_for_each(frames, {int(looks[look]): box for look, box in best.boxes.items()})
+    """The boxes of the first of `follow_faces`, one for each frame; () where there is no face."""
+    faces = follow_faces(finder, frames, settings)
+    return faces[0].boxes if faces else ()
 
 
 def frames_of(boxes: Sequence[FaceBox], frames: Sequence[VideoFrame]) -> tuple[VideoFrame, ...]:
@@ -127,6 +157,7 @@ def frames_of(boxes: Sequence[FaceBox], frames: Sequence[VideoFrame]) -> tuple[V
 class _Track:
     """One face through the frames in which it was found."""
 
+    shot: int
     boxes: dict[int, FaceBox] = field(default_factory=dict)
     """By the number of the look, ascending."""
 
@@ -139,23 +170,33 @@ class _Track:
         return self.boxes[self.last_look]
 
 
-def _link(found: Sequence[Sequence[FaceBox]], settings: FaceSettings) -> list[_Track]:
-    """Tracks from the faces of each look: greedily, the pairs that overlap most first."""
+def _link(found: Sequence[Sequence[FaceBox]], shots: Sequence[int], settings: FaceSettings) -> list[_Track]:
+    """Tracks from the faces of each look, and the number of the shot it was taken in."""
     tracks: list[_Track] = []
-    for look, boxes in enumerate(found):
-        alive = [track for track in tracks if look - track.last_look <= settings.max_missed + 1]
-        pairs = [(t, b) for t in range(len(alive)) for b in range(len(boxes))]
-        pairs = [(t, b) for t, b in pairs if _may_be_same(alive[t].last_box, boxes[b], settings)]
-        pairs.sort(key=lambda pair: _closeness(alive[pair[0]].last_box, boxes[pair[1]]), reverse=True)
-        taken_tracks: set[int] = set()
-        taken_boxes: set[int] = set()
-        for t, b in pairs:
-            if t not in taken_tracks and b not in taken_boxes:
-                taken_tracks.add(t)
-                taken_boxes.add(b)
-                alive[t].boxes[look] = boxes[b]
-        tracks += [_Track({look: box}) for b, box in enumerate(boxes) if b not in taken_boxes]
+    for look, (boxes, shot) in enumerate(zip(found, shots, strict=True)):
+        alive = [t for t in tracks if t.shot == shot and look - t.last_look <= settings.max_missed + 1]
+        same = match_boxes([track.last_box for track in alive], boxes, settings)
+        for b, box in enumerate(boxes):
+            if b in same:
+                alive[same[b]].boxes[look] = box
+            else:
+                tracks.append(_Track(shot, {look: box}))
     return tracks
+
+
+def match_boxes(before: Sequence[FaceBox], after: Sequence[FaceBox], settings: FaceSettings) -> dict[int, int]:
+    """Which boxes are the same face a little later: index in `after` → index in `before`.
+
+    Greedily, the pairs that overlap most first; each box is matched once at most.
+    """
+    pairs = [(b, a) for b in range(len(before)) for a in range(len(after))]
+    pairs = [(b, a) for b, a in pairs if _may_be_same(before[b], after[a], settings)]
+    pairs.sort(key=lambda pair: _closeness(before[pair[0]], after[pair[1]]), reverse=True)
+    matched: dict[int, int] = {}
+    for b, a in pairs:
+        if a not in matched and b not in matched.values():
+            matched[a] = b
+    return matched
 
 
 def overlap(one: FaceBox, other: FaceBox) -> float:

@@ -19,15 +19,19 @@ import numpy as np
 
 from sentiment.checkpoint import Checkpoint, load_checkpoint
 from sentiment.clip_datatypes import ClipInputs
-from sentiment.clips import crop_faces, sample_times
-from sentiment.datatypes import AudioTrack, FaceBox, Segment, SegmentPrediction, Timeline, Word
-from sentiment.errors import CheckpointError, SettingsError
-from sentiment.faces import FaceFinder, FaceSettings, follow_face, frames_of
+from sentiment.clips import crop_faces, sample_times, words_to_read
+from sentiment.datatypes import AudioTrack, FaceBox, FaceCandidate, Segment, SegmentPrediction, Timeline, Word
+from sentiment.edits import NO_EDITS, Edits
+from sentiment.errors import CheckpointError, MediaError, SettingsError
+from sentiment.face_tracks import FaceNumbering
+from sentiment.faces import FaceFinder, FaceSettings, follow_faces, frames_of
 from sentiment.hub import find_checkpoint
+from sentiment.labels import MODALITIES
 from sentiment.media import MediaFile, open_media
-from sentiment.prediction import predict
+from sentiment.prediction import encode, predict
 from sentiment.provenance import describe_media, trace_provenance
-from sentiment.segmentation import SegmentationSettings, cut_segments
+from sentiment.rescoring import rescore
+from sentiment.segmentation import SegmentationSettings, cut_segments, cut_watching
 from sentiment.thumbnails import middle_thumbnail
 from sentiment.timeline import summarize
 from sentiment.transcription import Transcriber, load_transcriber
@@ -38,6 +42,12 @@ STARTER_CHECKPOINT = Path(__file__).resolve().parents[1] / "assets" / "models" /
 Stage = Literal["listen", "watch", "feel"]
 
 STAGES: tuple[Stage, ...] = ("listen", "watch", "feel")
+
+VIDEO = MODALITIES.index("video")
+
+Viewing = Literal["speaking", "watching"]
+
+VIEWINGS: tuple[Viewing, ...] = ("speaking", "watching")
 
 ProgressCallback = Callable[[Stage, float, float], None]
 """Called with the stage, the seconds of the video it has done, and the seconds there are. An exception
@@ -59,8 +69,13 @@ class AnalysisSettings:
     """Frames are scaled down to this: a face of a tenth of the picture still fills half of what is read."""
     segmentation: SegmentationSettings = field(default_factory=SegmentationSettings)
     faces: FaceSettings = field(default_factory=FaceSettings)
+    viewing: Viewing = "speaking"
+    """"speaking": somebody talks, and utterances are what is answered for. "watching": somebody watches something,
+    and is read from the face alone in short windows: what is heard may be what they watch."""
 
     def __post_init__(self) -> None:
+        if self.viewing not in VIEWINGS:
+            raise SettingsError(f"viewing must be one of {', '.join(VIEWINGS)}, got {self.viewing!r}")
         for name in ("window_seconds", "batch_segments", "max_frame_side_px"):
             if not getattr(self, name) > 0:
                 raise SettingsError(f"analysis setting {name} must be positive, got {getattr(self, name)}")
@@ -102,11 +117,13 @@ def stream_analysis(
     The last one is complete (`Timeline.is_complete`). Closing the iterator cancels and frees the file;
     timelines that were yielded stay valid. Nothing happens before the first is asked for.
 
-    Raises MediaError for a file that cannot be read, TranscriptionError for a language nobody knows.
+    Raises MediaError for a file that cannot be read, or has no picture where somebody watches; SettingsError
+    where the network cannot do what is asked for; TranscriptionError for a language nobody knows.
     """
     with open_media(path) as media:
+        _check_viewing(media, models, settings)
         analysis = _Analysis(media, models, settings, on_progress)
-        for window in _windows(media, settings.window_seconds):
+        for window in _windows(media, settings):
             segments = analysis.listen(window)
             for batch in _batches(segments, settings.batch_segments):
                 analysis.feel(list(analysis.watch(batch, window.audio)))
@@ -119,10 +136,11 @@ def analyze_video(
     models: LoadedModels,
     settings: AnalysisSettings = AnalysisSettings(),
     on_progress: ProgressCallback | None = None,
+    edits: Edits = NO_EDITS,
 ) -> Timeline:
-    """Analyse a whole file; raises what `stream_analysis` raises."""
+    """Analyse a whole file, with what a person has put right in it; raises what its two steps raise."""
     newest = deque(stream_analysis(path, models, settings, on_progress), maxlen=1)
-    return newest.pop()
+    return rescore(newest.pop(), models, edits)
 
 
 # ---------------------------------------------------------------- the stages
@@ -136,22 +154,34 @@ class _Window(NamedTuple):
     audio: AudioTrack | None
 
 
+class _Face(NamedTuple):
+    """A face of a segment."""
+
+    track: int
+    boxes: tuple[FaceBox, ...]
+    thumbnail: bytes | None
+
+
 class _Look(NamedTuple):
     """What one segment looks like."""
 
     images: list[np.ndarray] | None = None
     """What the network is to see; None where there is nothing that it has learned to look at."""
-    face: tuple[FaceBox, ...] = ()
+    faces: tuple[_Face, ...] = ()
+    """Those that could be read, where it sees faces; `images` are cut out around the first."""
+    images_of_others: tuple[list[np.ndarray], ...] = ()
+    """The same around each of the others."""
     thumbnail: bytes | None = None
     """Of the face, or of the whole picture where there is none; see `SegmentPrediction.thumbnail`."""
 
 
 class _Seen(NamedTuple):
-    """What was made of one segment: its tensors, and the face in it, () where there was none."""
+    """What was made of one segment: its tensors, the faces in it, and the tensors of all of them but the first."""
 
     segment: Segment
     clip: ClipInputs
-    face: tuple[FaceBox, ...]
+    faces: tuple[_Face, ...]
+    clips_of_others: tuple[ClipInputs, ...]
     thumbnail: bytes | None
 
 
@@ -174,6 +204,7 @@ class _Analysis:
         self._frames = media.frame_reader(settings.max_frame_side_px) if looks else None
         follows_faces = looks and self._clip_settings.framing == "face"
         self._face_finder = FaceFinder(settings.faces) if follows_faces else None
+        self._numbering = FaceNumbering(settings.faces)
         self._context: deque[str] = deque(maxlen=self._clip_settings.context_utterances)
         self._language: str | None = None
         self._predictions: list[SegmentPrediction] = []
@@ -182,6 +213,8 @@ class _Analysis:
 
     def listen(self, window: _Window) -> list[Segment]:
         """The segments of a window: utterances where somebody speaks, silent stretches elsewhere."""
+        if self._settings.viewing == "watching":
+            return cut_watching(window.start_seconds, window.end_seconds, self._settings.segmentation)
         self._report("listen", window.start_seconds)
         words: tuple[Word, ...] = ()
         if window.audio is not None:
@@ -196,17 +229,19 @@ class _Analysis:
         """The tensors of each segment; its frames and its sound are dropped before the next one is read."""
         preprocessor = self._models.checkpoint.preprocessor
         for segment in segments:
-            images, face, thumbnail = self._look(segment)
+            look = self._look(segment)
             if segment.kind == "speech":
                 # Nobody's mood is read from a fan: sound counts only where there is a voice.
                 voice = None if audio is None else audio.between(segment.start_seconds, segment.end_seconds)
-                words = segment.text if self._language in self._clip_settings.languages else None
-                clip = preprocessor.make(words, tuple(self._context), voice, images)
-                self._context.append(segment.text)
+                words = words_to_read(segment, self._language, self._clip_settings)
+                clip = preprocessor.make(words, tuple(self._context), voice, look.images)
+                if words is not None:
+                    self._context.append(words)
             else:
-                clip = preprocessor.make(images=images)
+                clip = preprocessor.make(images=look.images)
+            others = tuple(preprocessor.make(images=images) for images in look.images_of_others)
             self._report("watch", segment.end_seconds)
-            yield _Seen(segment, clip, face, thumbnail)
+            yield _Seen(segment, clip, look.faces, others, look.thumbnail)
 
     def _look(self, segment: Segment) -> _Look:
         """The pictures that the network is to see, and what is kept of them for whoever asks why."""
@@ -215,22 +250,31 @@ class _Analysis:
         frames = self._frames.at(sample_times(segment, self._clip_settings))
         pictures = [frame.image for frame in frames]
         if self._face_finder is None:
-            return _Look(pictures, (), middle_thumbnail(pictures))
-        face = follow_face(self._face_finder, frames, self._settings.faces)
-        if not face:
-            return _Look(None, (), middle_thumbnail(pictures))
-        crops = crop_faces(frames_of(face, frames), face, self._clip_settings)
-        return _Look(crops, face, middle_thumbnail(crops))
+            return _Look(pictures, thumbnail=middle_thumbnail(pictures))
+        followed = follow_faces(self._face_finder, frames, self._settings.faces)
+        if not followed:
+            return _Look(thumbnail=middle_thumbnail(pictures))
+        crops = [crop_faces(frames_of(f.boxes, frames), f.boxes, self._clip_settings) for f in followed]
+        faces = tuple(
+            _Face(track, face.boxes, middle_thumbnail(images))
+            for track, face, images in zip(self._numbering.number(followed, frames), followed, crops, strict=True)
+        )
+        return _Look(crops[0], faces, tuple(crops[1:]), faces[0].thumbnail)
 
     def feel(self, seen: Sequence[_Seen]) -> None:
         """The network's answers, which the timeline grows by."""
-        segments, clips, faces, thumbnails = zip(*seen, strict=True)
-        predictions = predict(self._models.checkpoint, segments, clips, faces)
-        self._predictions += [
-            replace(prediction, thumbnail=thumbnail)
-            for prediction, thumbnail in zip(predictions, thumbnails, strict=True)
-        ]
-        self._report("feel", segments[-1].end_seconds)
+        checkpoint = self._models.checkpoint
+        boxes = [s.faces[0].boxes if s.faces else () for s in seen]
+        predictions = predict(checkpoint, [s.segment for s in seen], [s.clip for s in seen], boxes)
+        others = [clip for s in seen for clip in s.clips_of_others]
+        features_of_others = iter(encode(checkpoint, others)[:, VIDEO] if others else ())
+        for prediction, (_, _, faces, clips, thumbnail) in zip(predictions, seen, strict=True):
+            assert prediction.features is not None
+            features = [prediction.features[VIDEO], *(next(features_of_others) for _ in clips)]
+            candidates = tuple(FaceCandidate(*face, of_face) for face, of_face in zip(faces, features, strict=False))
+            track = faces[0].track if faces else None
+            self._predictions.append(replace(prediction, thumbnail=thumbnail, candidates=candidates, face_track=track))
+        self._report("feel", seen[-1].segment.end_seconds)
 
     def timeline(self, analysed_seconds: float) -> Timeline:
         """What is answered so far; it shares nothing that changes with this analysis."""
@@ -258,10 +302,21 @@ class _Analysis:
             self._on_progress(stage, min(done_seconds, duration_seconds), duration_seconds)
 
 
-def _windows(media: MediaFile, window_seconds: float) -> Iterator[_Window]:
-    """The whole file in order: windows of its sound, then of silence where there is a picture but no sound."""
-    heard_until = 0.0
-    if media.has_audio:
+def _check_viewing(media: MediaFile, models: LoadedModels, settings: AnalysisSettings) -> None:
+    if settings.viewing == "watching":
+        if "video" not in models.checkpoint.clip_settings.modalities:
+            raise SettingsError(f"The model {models.checkpoint.name} reads no faces; to watch somebody it has to.")
+        if media.video is None:
+            raise MediaError(f"{media.path.name} has no picture; to watch somebody there has to be one.")
+
+
+def _windows(media: MediaFile, settings: AnalysisSettings) -> Iterator[_Window]:
+    """The whole file in order: windows of its sound, then of silence where there is a picture but no sound.
+
+    Where somebody watches there is nothing to listen to.
+    """
+    heard_until, window_seconds = 0.0, settings.window_seconds
+    if media.has_audio and settings.viewing == "speaking":
         for audio in media.audio_windows(window_seconds):
             heard_until = min(audio.end_seconds, media.duration_seconds)
             if audio.start_seconds < heard_until:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
+from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from sentiment.checkpoint import Checkpoint, subset_key
@@ -19,8 +21,18 @@ SUBSETS: tuple[ModalitySubset, ...] = tuple(
 )
 """The seven non-empty subsets of the modalities."""
 
+Presence = tuple[bool, bool, bool]
+"""Which of MODALITIES a segment has, in their order."""
 
-@torch.inference_mode()
+
+class Answer(NamedTuple):
+    """What the network says of one segment; see `SegmentPrediction`."""
+
+    affect: Affect | None
+    evidence: Mapping[ModalitySubset, Affect]
+    certain: bool
+
+
 def predict(
     checkpoint: Checkpoint,
     segments: Sequence[Segment],
@@ -34,18 +46,39 @@ def predict(
     """
     if not segments:
         return []
+    features = encode(checkpoint, clips)
+    presences: list[Presence] = [("text" in c.present, "audio" in c.present, "video" in c.present) for c in clips]
+    answers = answer(checkpoint, features, presences)
+    return [
+        SegmentPrediction(segment, *answers[i], face=faces[i], features=features[i], presence=presences[i])
+        for i, segment in enumerate(segments)
+    ]
+
+
+@torch.inference_mode()
+def encode(checkpoint: Checkpoint, clips: Sequence[ClipInputs]) -> np.ndarray:
+    """(B, 3, 128) float32: what the encoders say of B clips, one at least; zeros where a modality is absent."""
     batch = collate(clips).to(checkpoint.device)
     with torch.autocast(checkpoint.device.type, enabled=checkpoint.device.type == "cuda"):
-        features = checkpoint.network.encode(batch)
-    evidence = [dict[ModalitySubset, Affect]() for _ in segments]
+        return checkpoint.network.encode(batch).float().cpu().numpy()
+
+
+@torch.inference_mode()
+def answer(checkpoint: Checkpoint, features: np.ndarray, presences: Sequence[Presence]) -> list[Answer]:
+    """What the fusion makes of features (B, 3, 128), with these modalities of each row taken as present."""
+    encoded = torch.from_numpy(features).to(checkpoint.device)
+    present = [tuple(m for m, here in zip(MODALITIES, presence, strict=True) if here) for presence in presences]
+    evidence = [dict[ModalitySubset, Affect]() for _ in presences]
     for subset in SUBSETS:
-        rows = [i for i, clip in enumerate(clips) if set(subset) <= set(clip.present)]
-        for i, affect in zip(rows, ask_fusion(checkpoint, features[rows], subset), strict=True):
-            evidence[i][subset] = affect
-    return [
-        _to_prediction(checkpoint, segment, clip, evidence[i], faces[i], features[i])
-        for i, (segment, clip) in enumerate(zip(segments, clips, strict=True))
-    ]
+        rows = [i for i, modalities in enumerate(present) if set(subset) <= set(modalities)]
+        for i, from_subset in zip(rows, ask_fusion(checkpoint, encoded[rows], subset), strict=True):
+            evidence[i][subset] = from_subset
+    answers = []
+    for modalities, found in zip(present, evidence, strict=True):
+        affect = found.get(modalities)
+        certain = affect is not None and checkpoint.calibration.calls_certain(affect, modalities)
+        answers.append(Answer(affect, found, certain))
+    return answers
 
 
 def ask_fusion(checkpoint: Checkpoint, features: torch.Tensor, subset: ModalitySubset) -> list[Affect]:
@@ -56,23 +89,3 @@ def ask_fusion(checkpoint: Checkpoint, features: torch.Tensor, subset: ModalityS
     temperature = checkpoint.calibration.temperatures.get(subset_key(subset), 1.0)
     emotion, sentiment = log_marginals(checkpoint.network.fusion(features, presence) / temperature)
     return [Affect(tuple(e), tuple(s)) for e, s in zip(emotion.exp().tolist(), sentiment.exp().tolist(), strict=True)]
-
-
-def _to_prediction(
-    checkpoint: Checkpoint,
-    segment: Segment,
-    clip: ClipInputs,
-    evidence: dict[ModalitySubset, Affect],
-    face: tuple[FaceBox, ...],
-    features: torch.Tensor,
-) -> SegmentPrediction:
-    affect = evidence.get(clip.present)
-    return SegmentPrediction(
-        segment=segment,
-        affect=affect,
-        evidence=evidence,
-        certain=affect is not None and checkpoint.calibration.calls_certain(affect, clip.present),
-        face=face,
-        features=features.float().cpu().numpy(),
-        presence=("text" in clip.present, "audio" in clip.present, "video" in clip.present),
-    )

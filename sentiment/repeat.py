@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from sentiment.datatypes import Timeline
+from sentiment.edits import Edits
 from sentiment.errors import SettingsError
 from sentiment.plain_text import video_name
 
@@ -64,6 +65,11 @@ def settings_of(record: Record) -> AnalysisSettings:
 
     settings: AnalysisSettings = _rebuilt(AnalysisSettings, record["provenance"]["settings"])
     return settings
+
+
+def edits_of(record: Record) -> Edits:
+    """What a person had put right in the result that was recorded; raises SettingsError where it cannot be read."""
+    return Edits.from_dict(record.get("edits", {}))
 
 
 def _rebuilt(kind: type, values: Mapping[str, Any]) -> Any:

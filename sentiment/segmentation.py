@@ -43,6 +43,9 @@ class SegmentationSettings:
     """A gap this long is looked at on its own; a shorter one belongs to the rhythm of talk."""
     max_silent_seconds: float = 5.0
     """Longer gaps are divided evenly: a face that only watches changes its expression within seconds."""
+    watched_seconds: float = 2.0
+    """How long the windows are in which somebody is only watched: most expressions of a face last between half a
+    second and four (Ekman 2003)."""
 
     def __post_init__(self) -> None:
         for setting in fields(self):
@@ -282,3 +285,13 @@ def _silent_windows(start_seconds: float, end_seconds: float, settings: Segmenta
     count = math.ceil(round(gap / settings.max_silent_seconds, 6))
     edges = [start_seconds + gap * i / count for i in range(count)] + [end_seconds]
     return [Segment(low, high, "silent") for low, high in pairwise(edges)]
+
+
+def cut_watching(start_seconds: float, end_seconds: float, settings: SegmentationSettings) -> list[Segment]:
+    """Windows of kind "watched" over [start, end), each `watched_seconds` long.
+
+    What is left at the end is a window of its own if it is at least half as long, and else belongs to the last.
+    """
+    count = max(1, math.floor((end_seconds - start_seconds) / settings.watched_seconds + 0.5))
+    edges = [start_seconds + i * settings.watched_seconds for i in range(count)] + [end_seconds]
+    return [Segment(low, high, "watched") for low, high in pairwise(edges)]

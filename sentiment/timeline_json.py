@@ -8,10 +8,11 @@ from typing import Any
 from sentiment.datatypes import Affect, FaceBox, Moment, SegmentPrediction, Timeline
 from sentiment.disagreement import disagreement
 from sentiment.doubt import doubt_about
+from sentiment.face_tracks import FaceTrack, list_faces
 from sentiment.labels import EMOTIONS, MODALITIES, SENTIMENTS
 from sentiment.timeline import headline
 
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 """Of timeline.json. The first number changes where a reader of the old files would break."""
 
 PROBABILITY_DIGITS = 4
@@ -30,7 +31,7 @@ def timeline_to_dict(timeline: Timeline) -> dict[str, Any]:
     """The timeline as plain dicts, lists, strings and numbers, ready for JSON.
 
     Times are in seconds to the millisecond, probabilities have four digits and still sum to 1 within 1e-3,
-    and what does not exist (an answer, a doubt, a modality, a face, a language) is None.
+    and what does not exist (an answer, a doubt, a modality, a face, a language, a correction) is None.
     """
     return {
         "schema_version": SCHEMA_VERSION,
@@ -38,6 +39,8 @@ def timeline_to_dict(timeline: Timeline) -> dict[str, Any]:
         "labels": {"emotions": list(EMOTIONS), "sentiments": list(SENTIMENTS)},
         "language": timeline.language,
         "segments": [_segment_to_dict(prediction) for prediction in timeline.segments],
+        "faces": [_face_to_dict(face) for face in list_faces(timeline)],
+        "edits": timeline.edits.to_dict(),
         "summary": _summary_to_dict(timeline),
         "provenance": dict(timeline.provenance),
     }
@@ -50,6 +53,9 @@ def _segment_to_dict(prediction: SegmentPrediction) -> dict[str, Any]:
         "end_seconds": rounded_time(segment.end_seconds),
         "kind": segment.kind,
         "text": segment.text,
+        "translation": segment.translation or None,
+        "heard_text": prediction.as_heard.text if prediction.as_heard else None,
+        "heard_translation": (prediction.as_heard.translation or None) if prediction.as_heard else None,
         "emotion": _distribution(EMOTIONS, affect.emotion) if affect else None,
         "sentiment": _distribution(SENTIMENTS, affect.sentiment) if affect else None,
         "top_emotion": affect.top_emotion if affect else None,
@@ -60,6 +66,18 @@ def _segment_to_dict(prediction: SegmentPrediction) -> dict[str, Any]:
         "without": {modality: _affect_to_dict(answer_without(prediction, modality)) for modality in MODALITIES},
         "disagreement": disagreement(prediction),
         "face": [_box_to_dict(box) for box in prediction.face] or None,
+        "face_track": prediction.face_track,
+    }
+
+
+def _face_to_dict(face: FaceTrack) -> dict[str, Any]:
+    """A face that may be chosen. No picture: it would be the one thing in the file that shows who is in the video."""
+    return {
+        "track": face.track,
+        "start_seconds": rounded_time(face.start_seconds),
+        "end_seconds": rounded_time(face.end_seconds),
+        "seconds_on_screen": rounded_time(face.seconds_on_screen),
+        "segments": list(face.segments),
     }
 
 
@@ -126,7 +144,3 @@ def rounded_time(seconds: float) -> float:
 def rounded_probability(value: float) -> float:
     """A probability or a share with PROBABILITY_DIGITS."""
     return round(float(value), PROBABILITY_DIGITS)
-
-
-def _json_text(timeline: Timeline) -> str:
-    return json.dumps(timeline_to_dict(timeline), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
