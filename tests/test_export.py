@@ -48,13 +48,16 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 def test_dict_survives_json_and_names_everything(timeline: Timeline) -> None:
     data = timeline_to_dict(timeline)
     assert json.loads(json.dumps(data, allow_nan=False)) == data
-    assert list(data) == ["schema_version", "video", "labels", "language", "segments", "summary", "provenance"]
-    assert data["schema_version"] == "1.2"
+    assert list(data) == [
+        *("schema_version", "video", "labels", "language", "segments", "faces", "edits", "summary", "provenance")
+    ]
+    assert data["schema_version"] == "1.3"
     assert data["labels"] == {"emotions": list(EMOTIONS), "sentiments": list(SENTIMENTS)}
     first = data["segments"][0]
     assert set(first) == {
         *("start_seconds", "end_seconds", "kind", "text", "emotion", "sentiment", "top_emotion", "top_sentiment"),
-        *("certain", "doubt", "evidence", "without", "disagreement", "face"),
+        *("certain", "doubt", "evidence", "without", "disagreement", "face", "face_track"),
+        *("translation", "heard_text", "heard_translation"),
     }
     assert first["start_seconds"] == 0.123
     assert (first["top_emotion"], first["top_sentiment"], first["certain"]) == ("joy", "positive", True)
