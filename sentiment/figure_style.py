@@ -42,11 +42,17 @@ FONT_FAMILY = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', A
 
 
 def figure_layout(timeline: Timeline, plot_height_px: int, show_legend: bool) -> dict[str, Any]:
+    """The layout of a timeline's plot whose axes are `plot_height_px` high; what is not analysed is shaded."""
+    layout = time_layout(timeline.duration_seconds, plot_height_px, show_legend)
+    return {**layout, "shapes": _unfinished(timeline)}
+
+
+def time_layout(duration_seconds: float, plot_height_px: int, show_legend: bool) -> dict[str, Any]:
     """The layout of a plot over [0, duration] seconds whose axes are `plot_height_px` high.
 
     Zooming and panning are off: a finger that scrolls the page must not move the plot.
     """
-    ticks = time_ticks(timeline.duration_seconds)
+    ticks = time_ticks(duration_seconds)
     bottom_px = AXIS_MARGIN_PX + (LEGEND_MARGIN_PX if show_legend else 0)
     return {
         "height": TOP_MARGIN_PX + plot_height_px + bottom_px,
@@ -75,7 +81,7 @@ def figure_layout(timeline: Timeline, plot_height_px: int, show_legend: bool) ->
             "traceorder": "normal",
         },
         "xaxis": {
-            "range": [0, timeline.duration_seconds],
+            "range": [0, duration_seconds],
             "tickvals": ticks,
             "ticktext": [format_clock(t) for t in ticks],
             "ticks": "outside",
@@ -86,7 +92,6 @@ def figure_layout(timeline: Timeline, plot_height_px: int, show_legend: bool) ->
             "zeroline": False,
         },
         "yaxis": {"fixedrange": True, "automargin": False, "gridcolor": GRID_COLOUR, "zeroline": False},
-        "shapes": _unfinished(timeline),
     }
 
 

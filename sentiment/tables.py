@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -47,7 +47,7 @@ SOURCES = (
 
 def segments_csv(timeline: Timeline) -> str:
     """One row per segment, with the columns SEGMENT_COLUMNS."""
-    return _csv(SEGMENT_COLUMNS, (_segment_row(place, p) for place, p in _places(timeline)))
+    return csv_text(SEGMENT_COLUMNS, (_segment_row(place, p) for place, p in _places(timeline)))
 
 
 def answers_csv(timeline: Timeline) -> str:
@@ -56,7 +56,7 @@ def answers_csv(timeline: Timeline) -> str:
     A source that was not there, such as the voice of a silent segment, has no rows. "fused" has always its ten;
     where nothing could be read their probability is empty.
     """
-    return _csv(ANSWER_COLUMNS, (row for place, p in _places(timeline) for row in _answer_rows(place, p)))
+    return csv_text(ANSWER_COLUMNS, (row for place, p in _places(timeline) for row in _answer_rows(place, p)))
 
 
 def _places(timeline: Timeline) -> Iterator[tuple[dict[str, Any], SegmentPrediction]]:
@@ -72,7 +72,7 @@ def _segment_row(place: Mapping[str, Any], prediction: SegmentPrediction) -> dic
     row = {
         **place,
         "text": spreadsheet_safe(prediction.segment.text),
-        "certain": _truth(prediction.certain),
+        "certain": truth_cell(prediction.certain),
         "doubt": str(doubt or ""),
         "disagreement": disagreement(prediction) or "",
     }
@@ -84,7 +84,7 @@ def _segment_row(place: Mapping[str, Any], prediction: SegmentPrediction) -> dic
 
 
 def _answer_rows(place: Mapping[str, Any], prediction: SegmentPrediction) -> Iterator[dict[str, Any]]:
-    certain = _truth(prediction.certain)
+    certain = truth_cell(prediction.certain)
     answers = (
         prediction.affect,
         *(prediction.alone(modality) for modality in MODALITIES),
@@ -104,11 +104,12 @@ def _label_cells(affect: Affect | None) -> Iterator[dict[str, Any]]:
         for label, value in zip_longest(labels, values):
             cells = {"answer": answer, "label": label}
             if value is not None:
-                cells |= {"probability": rounded_probability(value), "is_top": _truth(label == top)}
+                cells |= {"probability": rounded_probability(value), "is_top": truth_cell(label == top)}
             yield cells
 
 
-def _truth(value: bool) -> str:
+def truth_cell(value: bool) -> str:
+    """As pandas and R read it."""
     return "true" if value else "false"
 
 
@@ -118,7 +119,8 @@ def spreadsheet_safe(text: str) -> str:
     return f"'{text}" if text.lstrip(" ").startswith(FORMULA_STARTS) else text
 
 
-def _csv(columns: Sequence[str], rows: Iterator[dict[str, Any]]) -> str:
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """Rows with a heading, as text; a cell that a row does not have is empty. Texts have to be `spreadsheet_safe`."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, columns, restval="")
     writer.writeheader()
