@@ -47,7 +47,12 @@ SOURCES = (
 
 def segments_csv(timeline: Timeline) -> str:
     """One row per segment, with the columns SEGMENT_COLUMNS."""
-    return csv_text(SEGMENT_COLUMNS, (_segment_row(place, p) for place, p in _places(timeline)))
+    return csv_text(SEGMENT_COLUMNS, segment_rows(timeline))
+
+
+def segment_rows(timeline: Timeline) -> Iterator[dict[str, Any]]:
+    """The cells of `segments_csv`, a dict per row; those that do not exist are missing or empty, and truths are texts."""
+    return (_segment_row(place, p) for place, p in _places(timeline))
 
 
 def answers_csv(timeline: Timeline) -> str:
