@@ -7,16 +7,19 @@ those of torch, so the device is chosen here on its own.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from sentiment.datatypes import AudioTrack, Word
 from sentiment.errors import TranscriptionError
-from sentiment.whisper_files import WhisperFiles, find_whisper_files
-from sentiment.words import is_unspaced, separate_spans
+from sentiment.whisper_files import WhisperFiles, find_whisper_files, is_distilled
+from sentiment.word_pieces import join_pieces, place_words
+from sentiment.words import join_words
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -55,6 +58,30 @@ NO_REPEAT_TOKENS: Final = 10
 make two runs differ. People seldom repeat themselves that exactly; only a refrain does."""
 
 
+TRANSLATION_PAD_SECONDS: Final = 0.2
+"""What is heard before and after a span that is translated, where nobody else speaks: cut at the recogniser's word
+times, which miss soft beginnings, Whisper base lost half of the sentences that a synthesiser spoke."""
+
+HeardCallback = Callable[[float], None]
+"""Called with the time of the file, in seconds, up to which all is heard. An exception that it raises passes through
+and ends the hearing."""
+
+
+DECODING: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "beam_size": 1,
+        "temperature": 0.0,
+        "condition_on_previous_text": False,
+        "no_repeat_ngram_size": NO_REPEAT_TOKENS,
+        "compression_ratio_threshold": MAX_COMPRESSION_RATIO,
+        "log_prob_threshold": MIN_AVERAGE_LOGPROB,
+        "no_speech_threshold": MAX_NO_SPEECH_PROBABILITY,
+    }
+)
+"""How faster-whisper looks for words: the likeliest one at a time, with no dice thrown. Five beams find likelier
+stock phrases for what is not understood ("I'll see you in the next video"), and these pass as speech."""
+
+
 @dataclass(frozen=True, slots=True)
 class Transcript:
     """What was heard in one stretch of sound."""
@@ -82,42 +109,83 @@ class Transcriber:
     """"int8", "float16" or "float32", in CTranslate2's names."""
     source: str
     """"installed package", "folder" or "hub"."""
+    can_translate: bool
+    """Whether it was taught to say in English what is spoken in another language."""
     _whisper: WhisperModel = field(repr=False)
 
-    def transcribe(self, audio: AudioTrack, language: str | None = None) -> Transcript:
+    def transcribe(
+        self, audio: AudioTrack, language: str | None = None, on_heard: HeardCallback | None = None
+    ) -> Transcript:
         """The words of a stretch of sound.
 
         `audio` is mono at 16 kHz, as long as memory allows. `language` is a code such as "en"; None
         lets Whisper tell from the first 30 s of speech. Silence, noise and music without singing give
-        no words. The same sound gives the same words each time.
+        no words. The same sound gives the same words each time. `on_heard` is called with ascending times,
+        several times for every 30 s of speech.
 
         Raises TranscriptionError for a language that the model does not know, ValueError for another
         sample rate.
         """
-        if audio.sample_rate_hz != SAMPLE_RATE_HZ:
-            raise ValueError(f"Whisper hears sound of {SAMPLE_RATE_HZ} Hz, got {audio.sample_rate_hz} Hz")
+        from faster_whisper.transcribe import restore_speech_timestamps
+        from faster_whisper.vad import collect_chunks
+
+        _check_sample_rate(audio)
         language = self._check_language(language)
         unheard = Transcript(language=language, language_probability=float(language is not None))
-        if not _has_voice(audio.samples):
+        voiced = _voiced_chunks(audio.samples)
+        if not voiced:  # Whisper itself would name a language for silence, too
             return unheard
+        voices, _ = collect_chunks(audio.samples, voiced)
         segments, info = self._whisper.transcribe(
-            audio.samples,
+            np.concatenate(voices),
             language=language,
-            beam_size=1,
-            temperature=0.0,
             word_timestamps=True,
-            condition_on_previous_text=False,
-            no_repeat_ngram_size=NO_REPEAT_TOKENS,
-            compression_ratio_threshold=MAX_COMPRESSION_RATIO,
-            log_prob_threshold=MIN_AVERAGE_LOGPROB,
-            no_speech_threshold=MAX_NO_SPEECH_PROBABILITY,
-            vad_filter=True,
-            vad_parameters=_vad_parameters(),
+            **DECODING,
         )
-        pieces = [piece for segment in segments if _is_speech(segment) for piece in _join_pieces(segment.words)]
+        heard = _report(restore_speech_timestamps(segments, voiced, SAMPLE_RATE_HZ), audio, on_heard)
+        pieces = [piece for segment in heard if _is_speech(segment) for piece in join_pieces(segment.words)]
         if not pieces:
             return unheard
-        return Transcript(_place_words(pieces, audio), info.language, float(info.language_probability))
+        return Transcript(place_words(pieces, audio), info.language, float(info.language_probability))
+
+    def translate(
+        self,
+        audio: AudioTrack,
+        spans: Sequence[tuple[float, float]],
+        language: str,
+        on_heard: HeardCallback | None = None,
+    ) -> tuple[str, ...]:
+        """What is said in each span, in English; "" where nothing came out, or what came out is a guess or a loop.
+
+        Every span is heard by itself: a free pass over the sound would cut it at other places than `transcribe`
+        did. `audio` is mono at 16 kHz; `spans` are (start, end) in seconds of the file, ascending and apart;
+        `language` is the code of what is spoken. The same sound gives the same text each time. `on_heard` is called
+        after each span in which something was heard.
+
+        Raises TranscriptionError for a model that does not translate or a language that it does not know,
+        ValueError for another sample rate or spans out of order.
+        """
+        _check_sample_rate(audio)
+        if not self.can_translate:
+            raise TranscriptionError(f"Whisper {self.model_name!r} does not translate; base, small and large-v3 do")
+        clips = _translation_clips(spans, audio)
+        if not clips:
+            return ()
+        frame_rate_hz = self._whisper.frames_per_second
+        edges = [round((edge - audio.start_seconds) * frame_rate_hz) for clip in clips for edge in clip]
+        segments, _ = self._whisper.transcribe(
+            audio.samples,
+            task="translate",
+            language=self._check_language(language),
+            clip_timestamps=[edge / frame_rate_hz for edge in edges],
+            without_timestamps=True,  # one text per span, or per 30 s of it; there are no rests to be invented upon
+            **DECODING,
+        )
+        texts: list[list[str]] = [[] for _ in spans]
+        for segment in _report(segments, audio, on_heard):
+            if _is_speech(segment):
+                texts[bisect_right(edges[::2], segment.seek) - 1].append(segment.text.strip())
+        return tuple(join_words(parts) for parts in texts)
 
     def _check_language(self, language: str | None) -> str | None:
         if language is None:
@@ -157,6 +225,11 @@ def load_transcriber(model: str = "base", device: str = "auto") -> Transcriber:
         raise TranscriptionError(f"the Whisper model in {files.folder} cannot be read: {error}") from error
 
 
+def _check_sample_rate(audio: AudioTrack) -> None:
+    if audio.sample_rate_hz != SAMPLE_RATE_HZ:
+        raise ValueError(f"Whisper hears sound of {SAMPLE_RATE_HZ} Hz, got {audio.sample_rate_hz} Hz")
+
+
 def _cuda_device_count() -> int:
     import ctranslate2
 
@@ -175,18 +248,50 @@ def _open_transcriber(files: WhisperFiles, device: str) -> Transcriber:
     segments, _ = whisper.transcribe(silence, language="en", beam_size=1, temperature=0.0, max_new_tokens=1)
     list(segments)
     logger.info("Whisper %s (%s) runs on %s in %s", files.model_name, files.source, device, compute_type)
-    return Transcriber(files.model_name, device, compute_type, files.source, whisper)
+    can_translate = whisper.model.is_multilingual and not is_distilled(files.folder, whisper.model.n_mels)
+    _warn_of_languages(files.model_name, whisper.model.is_multilingual, can_translate)
+    return Transcriber(files.model_name, device, compute_type, files.source, can_translate, whisper)
 
 
-def _vad_parameters() -> dict[str, Any]:
-    return {"min_silence_duration_ms": MIN_SILENCE_MS, "speech_pad_ms": SPEECH_PAD_MS}
+def _warn_of_languages(model_name: str, is_multilingual: bool, can_translate: bool) -> None:
+    if not is_multilingual:
+        logger.warning("Whisper %s takes everything for English; base and small know other languages, too", model_name)
+    elif not can_translate:
+        logger.warning(
+            "Whisper %s does not translate: words in a language that the network does not read are shown but not read; "
+            "base, small and large-v3 translate them",
+            model_name,
+        )
 
 
-def _has_voice(samples: np.ndarray) -> bool:
-    """Whether Silero hears a voice anywhere. Whisper itself would name a language for silence, too."""
+def _voiced_chunks(samples: np.ndarray) -> list[dict[str, Any]]:
+    """Where Silero hears a voice: {"start", "end"} in samples, as faster-whisper takes them."""
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 
-    return len(samples) > 0 and bool(get_speech_timestamps(samples, VadOptions(**_vad_parameters())))
+    options = VadOptions(min_silence_duration_ms=MIN_SILENCE_MS, speech_pad_ms=SPEECH_PAD_MS)
+    return get_speech_timestamps(samples, options) if len(samples) else []
+
+
+def _translation_clips(spans: Sequence[tuple[float, float]], audio: AudioTrack) -> list[tuple[float, float]]:
+    """The spans with TRANSLATION_PAD_SECONDS around them, but no further than half-way to their neighbours."""
+    edges = [audio.start_seconds, *(edge for span in spans for edge in span), audio.end_seconds]
+    if any(start >= end for start, end in spans) or edges != sorted(edges):
+        raise ValueError(f"spans must ascend within [{edges[0]}, {edges[-1]}) seconds, got {list(spans)}")
+    gaps = [end - start for start, end in zip(edges[::2], edges[1::2], strict=True)]
+    rooms = [min(TRANSLATION_PAD_SECONDS, gap / 2) for gap in gaps]
+    return [(start - rooms[i], end + rooms[i + 1]) for i, (start, end) in enumerate(spans)]
+
+
+def _report(segments: Iterable[Any], audio: AudioTrack, on_heard: HeardCallback | None) -> Iterator[Any]:
+    """The same segments of faster-whisper, and the callback told after each how far they have come."""
+    until_seconds = audio.start_seconds
+    if on_heard is not None:
+        on_heard(until_seconds)
+    for segment in segments:
+        until_seconds = max(until_seconds, min(audio.start_seconds + segment.end, audio.end_seconds))
+        if on_heard is not None:
+            on_heard(until_seconds)
+        yield segment
 
 
 def _is_speech(segment: Any) -> bool:
@@ -195,52 +300,3 @@ def _is_speech(segment: Any) -> bool:
     is_guess = segment.avg_logprob < MIN_AVERAGE_LOGPROB
     is_silence = segment.no_speech_prob > MAX_NO_SPEECH_PROBABILITY and segment.avg_logprob < LIKELY_LOGPROB
     return not (is_loop or is_guess or is_silence)
-
-
-# ---------------------------------------------------------------- from pieces to words
-
-
-@dataclass(slots=True)
-class _Piece:
-    """A word in the making."""
-
-    text: str
-    start_seconds: float
-    end_seconds: float
-    probability: float
-
-
-def _join_pieces(pieces: Iterable[Any]) -> list[_Piece]:
-    """Whole words from faster-whisper's, which come apart at punctuation: " 3" and ".5" are one.
-
-    A blank in front marks a new word. Without one, a piece belongs to the word before, unless the
-    script knows no blanks: there each piece stays alone, and only punctuation and vowel signs join.
-    Punctuation on its own ("...", "♪") is no word.
-    """
-    words: list[_Piece] = []
-    for piece in pieces:
-        text = piece.word.strip()
-        if not text:
-            continue
-        has_letters = any(c.isalnum() for c in text)
-        last = words[-1] if words and not piece.word[0].isspace() else None
-        is_apart = last is not None and (is_unspaced(last.text[-1]) or is_unspaced(text[0]))
-        if last is not None and not (has_letters and is_apart):
-            last.text += text
-            last.end_seconds = max(last.end_seconds, float(piece.end))
-            last.probability = min(last.probability, float(piece.probability))
-        elif has_letters:
-            words.append(_Piece(text, float(piece.start), float(piece.end), float(piece.probability)))
-    return words
-
-
-def _place_words(pieces: Sequence[_Piece], audio: AudioTrack) -> tuple[Word, ...]:
-    """Words at times of the file, each of some length, one after the other, inside the sound."""
-    offset = audio.start_seconds
-    spans = [(piece.start_seconds + offset, piece.end_seconds + offset) for piece in pieces]
-    return tuple(
-        Word(start, end, piece.text, min(max(piece.probability, 0.0), 1.0))
-        for piece, (start, end) in zip(
-            pieces, separate_spans(spans, audio.start_seconds, audio.end_seconds), strict=True
-        )
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
 import re
@@ -29,6 +30,10 @@ OFFLINE_SHA256: Final = "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e9
 
 REQUIRED_FILES: Final = ("model.bin", "config.json", "tokenizer.json")
 """Without its tokenizer, faster-whisper would fetch one from the hub."""
+
+TINY_LAYERS: Final = 4
+TINY_MELS: Final = 80
+"""Decoder layers and mel bands of Whisper tiny, the smallest that learned to translate (openai/whisper, model.py)."""
 
 CHUNK_BYTES: Final = 1 << 20
 
@@ -63,6 +68,20 @@ def find_whisper_files(model: str) -> WhisperFiles:
     if model == OFFLINE_MODEL and (packages := _offline_packages()) is not None:
         return WhisperFiles(_join_offline_model(packages), model, "installed package")
     return WhisperFiles(_fetch_from_hub(model), model, "hub")
+
+
+def is_distilled(folder: Path, n_mels: int) -> bool:
+    """Whether most of the decoder was left out of a large model, as in "turbo" (4 of 32 layers) and "distil" (2).
+
+    These learned anew from transcripts alone: asked to translate, they write down what is said, in its language
+    (openai/whisper, README). Names can be anything, so layers are counted, as far as the heads that align words are
+    spread; a model whose files name none is taken for a whole one.
+    """
+    heads = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("alignment_heads")
+    if not heads:
+        return False
+    layers = 1 + max(layer for layer, _ in heads)
+    return layers < TINY_LAYERS or (layers == TINY_LAYERS and n_mels > TINY_MELS)
 
 
 # ---------------------------------------------------------------- installed packages

@@ -29,10 +29,10 @@ from sentiment.transcription import (
     Transcriber,
     Transcript,
     _is_speech,
-    _join_pieces,
     load_transcriber,
 )
-from sentiment.whisper_files import OFFLINE_PACKAGES, find_whisper_files
+from sentiment.whisper_files import OFFLINE_PACKAGES, find_whisper_files, is_distilled
+from sentiment.word_pieces import join_pieces
 from sentiment.words import MIN_WORD_SECONDS, join_words, separate_spans
 
 Speech = Callable[..., Path]
@@ -111,6 +111,33 @@ def test_threads_may_share_it_and_results_repeat(transcriber: Transcriber, speec
     assert alone[0].words != alone[1].words
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(transcriber.transcribe, tracks)) == alone
+
+
+def test_what_is_heard_is_told_while_it_is_heard(transcriber: Transcriber, speech_file: Speech) -> None:
+    track = read_audio(speech_file("I am so happy to see you today. This is wonderful news! Come in and sit down."))
+    late = AudioTrack(track.samples, track.sample_rate_hz, start_seconds=100.0)
+    told: list[float] = []
+    heard = transcriber.transcribe(late, "en", told.append)
+    assert heard == transcriber.transcribe(late, "en")
+    assert len(told) >= 2
+    assert told == sorted(told)
+    assert told[0] == 100.0 < told[-1] <= late.end_seconds
+
+
+class CancelledError(Exception):
+    pass
+
+
+def cancel(_: float) -> None:
+    raise CancelledError
+
+
+def test_who_is_told_may_end_the_hearing(transcriber: Transcriber, speech_file: Speech) -> None:
+    track = read_audio(speech_file("I am so happy to see you today."))
+    with pytest.raises(CancelledError):
+        transcriber.transcribe(track, "en", cancel)
+    with pytest.raises(CancelledError):
+        transcriber.translate(track, [(0.0, track.duration_seconds)], "en", cancel)
 
 
 # ---------------------------------------------------------------- what is no speech
@@ -339,13 +366,13 @@ def pieces(*texts: str) -> list[SimpleNamespace]:
     ],
 )
 def test_pieces_become_whole_words(heard: tuple[str, ...], words: list[str]) -> None:
-    assert [word.text for word in _join_pieces(pieces(*heard))] == words
+    assert [word.text for word in join_pieces(pieces(*heard))] == words
 
 
 def test_a_joined_word_spans_its_pieces_and_is_as_sure_as_the_least() -> None:
     first, second = pieces(" 3", ".5")
     second.probability = 0.4
-    (word,) = _join_pieces([first, second])
+    (word,) = join_pieces([first, second])
     assert (word.start_seconds, word.end_seconds, word.probability) == (0.0, 0.4, 0.4)
 
 
