@@ -51,7 +51,7 @@ def segments_csv(timeline: Timeline) -> str:
 
 
 def segment_rows(timeline: Timeline) -> Iterator[dict[str, Any]]:
-    """The cells of `segments_csv`, a dict per row; those that do not exist are missing or empty, and truths are texts."""
+    """The cells of `segments_csv`, a dict per row; what does not exist is missing or empty, and truths are texts."""
     return (_segment_row(place, p) for place, p in _places(timeline))
 
 
