@@ -186,7 +186,7 @@ class PreparedClips(Dataset[tuple[ClipInputs, int, int]]):
         split: Split,
         preprocessor: ClipPreprocessor,
         augment_seed: int | None = None,
-        flat_punctuation: float = 0.5,
+        flat_punctuation: float = 0.0,
     ) -> None:
         """`flat_punctuation` is the share of lines that are read as a recogniser writes them, where augmented.
 

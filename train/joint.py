@@ -60,7 +60,7 @@ def fit_joint(recipe: JointRecipe, data: Path, run: Path, checkpoint_folder: Pat
         network, tokenizer = make_joint_network(recipe), load_tokenizer(recipe.joint.text.start or "")
     preprocessor = _make_preprocessor(recipe, caches["train"], tokenizer)
     augment_seed = recipe.seed if recipe.joint.augment else None
-    training = PreparedClips(caches["train"], "train", preprocessor, augment_seed)
+    training = PreparedClips(caches["train"], "train", preprocessor, augment_seed, recipe.joint.flat_punctuation)
     validation = PreparedClips(caches["selection"], "selection", preprocessor)
     joint_run = JointRun(recipe, network, training, validation, run, accelerator)
     joint_run.run_to_the_end()

@@ -72,6 +72,9 @@ class JointSettings:
     label_smoothing: float = 0.0
     """Share of an example's weight that is spread over all permitted pairs."""
     augment: bool = True
+    flat_punctuation: float = 0.5
+    """How often a line is read as a recogniser writes a flat voice, where examples are augmented; see
+    `train.augment`."""
     precision: Precision = "auto"
     """What layers compute in. "auto": bf16 on a GPU that has it, fp16 on one that has not, float32 on the CPU."""
     patience: int | None = None
@@ -85,7 +88,7 @@ class JointSettings:
         _check_positive(self, "epochs", "batch_size", "head_learning_rate", "gradient_norm_limit")
         optional = ("micro_batch_size", "patience", "save_every_steps")
         _check_positive(self, *(name for name in optional if getattr(self, name) is not None))
-        for name in ("warmup_share", "modality_dropout", "class_weight_power", "label_smoothing"):
+        for name in ("warmup_share", "modality_dropout", "class_weight_power", "label_smoothing", "flat_punctuation"):
             if not 0 <= getattr(self, name) <= 1:
                 raise SettingsError(f"joint setting {name} must lie between 0 and 1, got {getattr(self, name)}")
         for name in ("weight_decay", "workers"):
