@@ -20,6 +20,9 @@ from sentiment.timeline import summarize
 
 JSON_STARTS = (b"{", b"[")
 
+MAX_RECORD_BYTES = 200 * 2**20
+"""Of a timeline.json, unpacked: a zip may hold more than it seems to."""
+
 
 def is_record(path: Path | str) -> bool:
     """Whether a file is a timeline.json or a bundle by its content, and not a video or sound file.
@@ -44,30 +47,52 @@ def read_timeline(path: Path | str) -> Timeline:
         SettingsError: the file is neither, has other labels, or what it says cannot be.
     """
     path = Path(path)
-    record = read_record(path)
+    _check_size(path)
+    try:
+        record = read_record(path)
+    except RecursionError as error:
+        raise SettingsError(f"{path.name} is no timeline: it is nested too deeply.") from error
     labels = record.get("labels")
     if labels != {"emotions": list(EMOTIONS), "sentiments": list(SENTIMENTS)}:
         raise SettingsError(f"{path.name} has other labels than this version: {json.dumps(labels)[:200]}.")
     try:
+        json.dumps(record, allow_nan=False)
         segments = tuple(_segment(values) for values in record["segments"])
-        summary = record["summary"]
+        duration_seconds = float(record["summary"]["duration_seconds"])
+        if duration_seconds <= 0:
+            raise ValueError(f"a duration of {duration_seconds} s")
         return Timeline(
-            duration_seconds=float(summary["duration_seconds"]),
+            duration_seconds=duration_seconds,
             video=dict(record["video"]),
             segments=segments,
-            summary=summarize(segments, float(summary["duration_seconds"])),
+            summary=summarize(segments, duration_seconds),
             provenance=dict(record["provenance"]),
             language=record["language"],
-            analysed_seconds=float(summary["analysed_seconds"]),
+            analysed_seconds=float(record["summary"]["analysed_seconds"]),
             edits=Edits.from_dict(record.get("edits", {})),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SettingsError(f"{path.name} is no timeline that this version can read: {error!r}.") from error
 
 
+def _check_size(path: Path) -> None:
+    try:
+        size = path.stat().st_size
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as bundle:
+                size = sum(entry.file_size for entry in bundle.infolist() if entry.filename == "timeline.json")
+    except (OSError, zipfile.BadZipFile) as error:
+        raise SettingsError(f"{path.name} cannot be read: {error}.") from error
+    if size > MAX_RECORD_BYTES:
+        raise SettingsError(
+            f"{path.name} holds {size / 2**20:.0f} MB; a timeline has at most {MAX_RECORD_BYTES >> 20}."
+        )
+
+
 def _segment(values: Mapping[str, Any]) -> SegmentPrediction:
     segment = Segment(
-        values["start_seconds"], values["end_seconds"], values["kind"], values["text"], values.get("translation") or ""
+        *(values["start_seconds"], values["end_seconds"], values["kind"]),
+        *(str(values["text"]), str(values.get("translation") or "")),
     )
     affect = _affect(values)
     alone = {modality: _affect(values["evidence"][modality]) for modality in MODALITIES}
@@ -80,7 +105,7 @@ def _segment(values: Mapping[str, Any]) -> SegmentPrediction:
         segment,
         affect,
         evidence={subset: answer for subset, answer in evidence.items() if subset and answer is not None},
-        certain=values["certain"],
+        certain=bool(values["certain"]),
         face=tuple(FaceBox(**box) for box in values["face"] or ()),
         presence=(alone["text"] is not None, alone["audio"] is not None, alone["video"] is not None),
         face_track=values.get("face_track"),

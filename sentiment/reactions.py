@@ -169,6 +169,19 @@ def coverage_notes(reactions: Reactions) -> list[str]:
     return notes
 
 
+def emotions_of(recordings: Sequence[Recording], cells: Cells, column: int) -> dict[str, int]:
+    """How many viewers show which emotion most likely in a cell; of certain answers alone, from the most down."""
+    answers = [
+        recording.timeline.segments[index].affect
+        for recording, index, certain in zip(
+            recordings, cells.segments[:, column], cells.certain[:, column], strict=True
+        )
+        if certain
+    ]
+    emotions = Counter(affect.top_emotion for affect in answers if affect is not None)
+    return dict(emotions.most_common())
+
+
 def _check_overlap(recording: Recording, end_seconds: float, duration_seconds: float) -> None:
     if end_seconds <= 0:
         raise SettingsError(
@@ -206,19 +219,11 @@ def _viewer_mean(recording: Recording, cells: Cells, row: int) -> ViewerMean:
 def _moment(
     recordings: Sequence[Recording], cells: Cells, column: int, mean: np.ndarray, deviation: np.ndarray
 ) -> ReactionMoment:
-    answers = [
-        recording.timeline.segments[index].affect
-        for recording, index, certain in zip(
-            recordings, cells.segments[:, column], cells.certain[:, column], strict=True
-        )
-        if certain
-    ]
-    emotions = Counter(affect.top_emotion for affect in answers if affect is not None)
     return ReactionMoment(
         start_seconds=float(cells.edges[column]),
         end_seconds=float(cells.edges[column + 1]),
         mean=float(mean[column]),
         deviation=None if np.isnan(deviation[column]) else float(deviation[column]),
         viewers=int((~np.isnan(cells.scores[:, column])).sum()),
-        emotions=dict(emotions.most_common()),
+        emotions=emotions_of(recordings, cells, column),
     )
