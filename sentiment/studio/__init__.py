@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sentiment.studio.login import Login
 from sentiment.studio.page import build_studio, launch_options
 
-__all__ = ["build_studio", "launch_options"]
+__all__ = ["Login", "build_studio", "launch_options"]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from sentiment.datatypes import Timeline
 from sentiment.errors import SentimentError
 from sentiment.export import possible_kinds, write_all, write_export
 from sentiment.studio.background import follow
-from sentiment.studio.events import HOURS_KEPT, OFF_THE_API, SLOTS, Updates, as_message
+from sentiment.studio.events import OFF_THE_API, SLOTS, Updates, as_message
 from sentiment.studio.layout import Export, Page
 
 
@@ -58,13 +56,9 @@ def offer_exports(page: Page, timeline: Timeline, source: Path) -> Updates:
 
 
 def _exports_folder() -> Path:
-    """A new folder for one timeline's files; those that are older than HOURS_KEPT go.
-
-    They cannot go at once: Gradio looks for the captions again with every later event of the session.
+    """A new folder for one timeline's files. They cannot go at once: Gradio looks for the captions again with every
+    later event of the session. Whoever runs the app removes what is old.
     """
-    for folder in Path(tempfile.gettempdir()).glob("exports-*"):
-        if time.time() - folder.stat().st_mtime > HOURS_KEPT * 3600:
-            shutil.rmtree(folder, ignore_errors=True)
     return Path(tempfile.mkdtemp(prefix="exports-"))
 
 

@@ -100,12 +100,12 @@ class Page:
         ]
 
 
-def lay_out(hours_kept: int, has_example: bool, model_card: Path | None) -> Page:
+def lay_out(hours_kept: int, has_example: bool, model_card: Path | None, where: str = panels.LOCAL) -> Page:
     """Put everything on the page; must be called within gr.Blocks."""
     _html(panels.HEADER, elem_id="masthead")
     with gr.Tabs(elem_id="pages"), gr.Tab("Analyse", elem_id="analyse-page"):
         page = _analyse_page(has_example)
-    _html(panels.footer(hours_kept, has_card=model_card is not None))
+    _html(panels.footer(hours_kept, has_card=model_card is not None, where=where))
     if model_card is not None:
         with gr.Accordion("Model card", open=False, elem_id="model-card"):
             gr.Markdown(model_card.read_text(encoding="utf-8"))

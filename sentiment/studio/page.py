@@ -15,16 +15,18 @@ import gradio as gr
 
 from sentiment.datatypes import Timeline
 from sentiment.errors import SentimentError
-from sentiment.export import timeline_to_dict
 from sentiment.figures import emotion_figure, sentiment_figure
-from sentiment.pipeline import LoadedModels, analyze_video
+from sentiment.limits import DEFAULT_LIMITS, Limits
+from sentiment.pipeline import LoadedModels
 from sentiment.studio import glance, panels
+from sentiment.studio.endpoint import add_endpoints
 from sentiment.studio.events import HOURS_KEPT, OFF_THE_API, SLOTS, Updates, as_message
 from sentiment.studio.evidence import evidence
 from sentiment.studio.exports import connect_exports, offer_exports
 from sentiment.studio.layout import Page, lay_out
 from sentiment.studio.session import Session, follow_analysis, settings_for
 from sentiment.studio.theme import make_theme
+from sentiment.studio.uploads import fetch_nothing
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 EXAMPLE = ASSETS / "example.mp4"
@@ -38,8 +40,9 @@ SWEEP_SECONDS = 600
 MAX_WAITING = 20
 
 
-def build_studio(models: LoadedModels) -> gr.Blocks:
-    """The whole app, ready to be launched with `launch_options()`."""
+def build_studio(models: LoadedModels, limits: Limits = DEFAULT_LIMITS, where: str = panels.LOCAL) -> gr.Blocks:
+    """The whole app, ready to be launched with `launch_options()`. `where` tells visitors where their files go."""
+    fetch_nothing()
     model_card = models.checkpoint.folder / "MODEL_CARD.md"
     with gr.Blocks(
         title="Video sentiment",
@@ -47,11 +50,11 @@ def build_studio(models: LoadedModels) -> gr.Blocks:
         fill_width=True,
         delete_cache=(SWEEP_SECONDS, HOURS_KEPT * 3600),
     ) as demo:
-        page = lay_out(HOURS_KEPT, EXAMPLE.is_file(), model_card if model_card.is_file() else None)
-        _connect_analysis(page, models)
+        page = lay_out(HOURS_KEPT, EXAMPLE.is_file(), model_card if model_card.is_file() else None, where)
+        _connect_analysis(page, models, limits)
         connect_exports(page)
         _connect_rest(page)
-        _add_endpoint(page, models)
+        add_endpoints(demo, models, limits)
     return demo.queue(max_size=MAX_WAITING)
 
 
@@ -74,7 +77,7 @@ def _script() -> str:
 # ---------------------------------------------------------------- which button does what
 
 
-def _connect_analysis(page: Page, models: LoadedModels) -> None:
+def _connect_analysis(page: Page, models: LoadedModels, limits: Limits) -> None:
     """Analyse and Try the example begin, Cancel ends; whatever fails leads back to the start."""
 
     def begin(upload: str | None, recording: str | None) -> Updates:
@@ -83,10 +86,10 @@ def _connect_analysis(page: Page, models: LoadedModels) -> None:
         return _waiting(page)
 
     def analyse(upload: str | None, recording: str | None, language: str) -> Iterator[Updates]:
-        yield from _analyse(page, models, Path(upload or recording or ""), language)
+        yield from _analyse(page, models, limits, Path(upload or recording or ""), language)
 
     def analyse_example(language: str) -> Iterator[Updates]:
-        yield from _analyse(page, models, EXAMPLE, language)
+        yield from _analyse(page, models, limits, EXAMPLE, language)
 
     def keep(timeline: Timeline | None, source: str | None) -> Iterator[Updates]:
         yield from _after_cancel(page, timeline, source)
@@ -128,13 +131,13 @@ def _connect_rest(page: Page) -> None:
 # ---------------------------------------------------------------- what is shown when
 
 
-def _analyse(page: Page, models: LoadedModels, path: Path, language: str) -> Iterator[Updates]:
+def _analyse(page: Page, models: LoadedModels, limits: Limits, path: Path, language: str) -> Iterator[Updates]:
     """Fill the page as the analysis goes on; closing this generator cancels it."""
     session = Session(path.name)
     yield {page.source: str(path)}
     with tempfile.TemporaryDirectory(prefix="analysis-") as folder:
         try:
-            for event in follow_analysis(path, models, settings_for(language), Path(folder)):
+            for event in follow_analysis(path, models, settings_for(language), Path(folder), limits):
                 results = _so_far(page, session) if session.take(event) else {}
                 yield {**results, page.progress.bars: panels.progress(session)}
         except SentimentError as error:
@@ -202,22 +205,3 @@ def _after_cancel(page: Page, timeline: Timeline | None, source: str | None) -> 
     else:
         yield _shown(page, timeline, note="Cancelled: what was done until then is kept.")
         yield _finished(page, timeline, Path(source))
-
-
-# ---------------------------------------------------------------- the endpoint
-
-
-def _add_endpoint(page: Page, models: LoadedModels) -> None:
-    """/analyze: a file in, timeline.json out. Bound to components, so that Gradio checks the file's path."""
-
-    def analyze(file: str | None, language: str = "auto") -> dict[str, Any]:
-        """Analyse a video or sound file; returns its timeline as JSON."""
-        if file is None:
-            raise gr.Error("No file was given.", print_exception=False)
-        try:
-            return timeline_to_dict(analyze_video(file, models, settings_for(language)))
-        except SentimentError as error:
-            raise as_message(error) from error
-
-    button, answer = gr.Button(visible=False), gr.JSON(visible=False)
-    button.click(analyze, [page.start.file, page.start.language], answer, api_name="analyze", **SLOTS)

@@ -26,14 +26,18 @@ HEADER = """
 WAITING = '<div class="progress"><p class="progress-title">Waiting for its turn …</p></div>'
 
 
-def footer(hours_kept: int, has_card: bool) -> str:
-    """What the reader should know before trusting the page, in small print."""
+LOCAL = "Files stay on the machine that runs this page"
+"""Where files go, unless whoever runs the app says otherwise."""
+
+
+def footer(hours_kept: int, has_card: bool, where: str = LOCAL) -> str:
+    """What the reader should know before trusting the page, in small print. `where` begins a sentence on files."""
     kept = "an hour" if hours_kept == 1 else f"{hours_kept} hours"
-    card = "; the model card below says what they learned from, and how well" if has_card else ""
+    card = '; the <a href="#model-card">model card</a> says what they learned from, and how well' if has_card else ""
     return f"""
 <footer class="small-print">
   <p>It reads expressions, not what anyone feels: take it as a hint, never as a verdict on a person.</p>
-  <p>Files stay on the machine that runs this page and are deleted after {kept}. The bundled weights are for research
+  <p>{escape(where)} and are deleted after {kept}, or when the app ends. The bundled weights are for research
   and other non-commercial use{card}.</p>
 </footer>"""
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from sentiment.datatypes import Timeline
 from sentiment.errors import SettingsError
+from sentiment.limits import DEFAULT_LIMITS, Limits
 from sentiment.media import is_playable_in_browser, write_playable_copy
-from sentiment.pipeline import AnalysisSettings, LoadedModels, stream_analysis
+from sentiment.pipeline import AnalysisSettings, LoadedModels, Viewing
 from sentiment.studio.background import follow
+from sentiment.studio.zero_gpu import stream_analysis
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +67,17 @@ class Session:
 
 
 def follow_analysis(
-    path: Path, models: LoadedModels, settings: AnalysisSettings, folder: Path
+    path: Path, models: LoadedModels, settings: AnalysisSettings, folder: Path, limits: Limits = DEFAULT_LIMITS
 ) -> Iterator[SessionEvent | None]:
     """Analyse a file in a thread of its own; None is a heartbeat. Closing the iterator cancels.
 
     A file that browsers play comes first, as Playable; of any other a copy is written into `folder` at the end.
 
-    Raises what `stream_analysis` raises.
+    Raises what `stream_analysis` raises, and MediaError for a file beyond the limits.
     """
 
     def work(emit: Callable[[SessionEvent], None]) -> None:
+        limits.check(path)
         playable = is_playable_in_browser(path)
         if playable:
             emit(Playable(path))
@@ -90,12 +93,12 @@ def follow_analysis(
     return follow(work)
 
 
-def settings_for(language: str) -> AnalysisSettings:
+def settings_for(language: str, viewing: Viewing = "speaking") -> AnalysisSettings:
     """The settings of a visitor who chose this language: an ISO 639-1 code, or "auto" to have it detected."""
     codes = dict(languages()).values()
     if language not in codes:
         raise SettingsError(f"language must be 'auto' or a code such as 'en', got {language!r}")
-    return AnalysisSettings(language=None if language == "auto" else language)
+    return AnalysisSettings(language=None if language == "auto" else language, viewing=viewing)
 
 
 def languages() -> list[tuple[str, str]]:
