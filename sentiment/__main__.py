@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from sentiment.edit_options import add_edit_options, edits_from
 from sentiment.errors import SentimentError, SettingsError
 
 if TYPE_CHECKING:
@@ -58,6 +59,13 @@ def build_parser() -> argparse.ArgumentParser:
         "--whisper", default="base", metavar="NAME", help="speech recogniser: a model's name or folder (default: base)"
     )
     analyze.add_argument("--language", metavar="CODE", help='what is spoken, such as "en" (default: detected)')
+    analyze.add_argument(
+        "--viewing",
+        default="speaking",
+        choices=("speaking", "watching"),
+        help="somebody speaks, or somebody watches something and is read from the face alone (default: speaking)",
+    )
+    add_edit_options(analyze)
     repeat = commands.add_parser(
         "repeat",
         help="analyse a file again, as it was recorded",
@@ -100,6 +108,7 @@ def analyze(options: argparse.Namespace) -> Timeline:
 
     # What cannot work is said before the models are loaded, which takes seconds.
     _check_out(options.out)
+    edits = edits_from(options)
     formats = [key.strip() for key in options.formats.split(",")]
     with open_media(options.video) as media:
         _check_formats(formats, media)
@@ -109,7 +118,8 @@ def analyze(options: argparse.Namespace) -> Timeline:
 
     models = load_models(options.checkpoint, options.whisper, options.device)
     with _StageBars() as bars:
-        timeline = analyze_video(options.video, models, AnalysisSettings(language=options.language), bars.update)
+        settings = AnalysisSettings(language=options.language, viewing=options.viewing)
+        timeline = analyze_video(options.video, models, settings, bars.update, edits)
         takes_long = any(kind.slow for kind in export_kinds(formats))
         write_all(timeline, options.out, formats, options.video, bars.writing(timeline) if takes_long else None)
     return timeline
