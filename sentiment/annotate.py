@@ -26,8 +26,8 @@ from sentiment.errors import SettingsError
 from sentiment.export import ExportProgress
 from sentiment.figure_style import channels, ink_on
 from sentiment.labels import EMOTION_COLOURS, EMOTIONS, SENTIMENT_COLOURS, SENTIMENTS
-from sentiment.media import open_media
-from sentiment.playable import Drawing, write_playable_copy
+from sentiment.media import open_media, write_playable_copy
+from sentiment.playable_copy import Drawing
 from sentiment.timeline import format_clock, format_percent
 
 Colour = tuple[int, int, int]

@@ -73,7 +73,7 @@ def open_container(source: MediaSource) -> InputContainer:
     from av.container import Flags
 
     if isinstance(source, Path):
-        _check_regular_file(source)
+        check_regular_file(source)
     name = name_of(source)
     try:
         container = av.open(
@@ -86,6 +86,8 @@ def open_container(source: MediaSource) -> InputContainer:
         )
     except PermissionError as error:
         raise MediaError(f"{name} may not be read: permission denied.") from error
+    except MemoryError:
+        raise  # also an FFmpegError, but it says nothing about the file's format
     except av.FFmpegError as error:
         raise MediaError(f"{name} is no video or sound that can be read; expected is {ACCEPTED}.") from error
     # PyAV makes FFmpeg guess timestamps that a file lacks; in avi with B-frames the guesses are out of order.
@@ -93,7 +95,8 @@ def open_container(source: MediaSource) -> InputContainer:
     return container
 
 
-def _check_regular_file(path: Path) -> None:
+def check_regular_file(path: Path) -> None:
+    """Raises MediaError where there is no file with something in it. Does not open it."""
     if not path.exists():
         raise MediaError(f"There is no file {path.name}; expected is {ACCEPTED}.")
     if not path.is_file():
@@ -113,6 +116,7 @@ def choose_streams(source: MediaSource) -> StreamChoice:
         MediaError: nothing can be decoded, or the span is empty or beyond MAX_DURATION_SECONDS.
     """
     with open_container(source) as container:
+        _check_pixels(name_of(source), container)
         candidates = {kind: _candidates(container, kind) for kind in ("video", "audio")}
     video_index, video_start_seconds = _first_decodable(source, candidates["video"])
     audio_index, audio_start_seconds = _first_decodable(source, candidates["audio"])
@@ -138,6 +142,17 @@ def _candidates(container: InputContainer, kind: Literal["video", "audio"]) -> l
     pictures = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
     streams = [s for s in getattr(container.streams, kind) if s.codec_context and not s.disposition & pictures]
     return [s.index for s in sorted(streams, key=lambda s: not s.disposition & Disposition.default)]
+
+
+def _check_pixels(name: str, container: InputContainer) -> None:
+    """Raises MediaError where a stream says that its pictures are larger than any camera's."""
+    for stream in container.streams.video:
+        width, height = (stream.codec_context.width, stream.codec_context.height) if stream.codec_context else (0, 0)
+        if width * height > MAX_PIXELS:
+            raise MediaError(
+                f"{name} has pictures of {width} × {height} pixels; "
+                f"expected are at most {MAX_PIXELS / 1e6:.0f} million pixels."
+            )
 
 
 def _first_decodable(source: MediaSource, stream_indices: list[int]) -> tuple[int | None, float]:
@@ -186,6 +201,8 @@ def _packets(container: InputContainer, streams: list[Stream]) -> Iterator[Packe
             stream.discard = Discard.all  # the demuxer then need not even read it
     try:
         yield from container.demux(streams)
+    except MemoryError:
+        raise  # the file does not break off: it asks for more than there is
     except av.FFmpegError as error:
         logger.warning("%s breaks off: %s", Path(container.name).name, error)
 
@@ -216,6 +233,8 @@ def decoded_frames(container: InputContainer, stream: Stream) -> Iterator[Frame]
     for packet in _packets(container, [stream]):
         try:
             frames = packet.decode()
+        except MemoryError:
+            raise
         except av.FFmpegError as error:
             logger.debug("%s: a packet cannot be decoded: %s", Path(container.name).name, error)
             continue

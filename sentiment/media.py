@@ -13,35 +13,31 @@ Time 0 is the earliest timestamp in the file, as it is for the copies that `writ
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 
-from sentiment.datatypes import AudioTrack, VideoFrame, VideoTrack
-from sentiment.decoding import (
-    StreamChoice,
-    choose_streams,
-    name_of,
-    open_container,
-    timed_video_frames,
-    video_stream,
-)
+from sentiment.datatypes import AudioTrack, VideoFrame
+from sentiment.decoder import Decoder, FramePass, MediaInfo
+from sentiment.decoder_process import DecoderProcess, RemoteFramePass
+from sentiment.decoder_spawn import DEFAULT_LIMITS, DecoderLimits
+from sentiment.decoding import check_regular_file, choose_streams, name_of
 from sentiment.errors import MediaError
-from sentiment.orientation import display_matrix, square_pixel_size, swaps_sides, turned
-from sentiment.playable import is_playable_in_browser, write_playable_copy
+from sentiment.playable_copy import (
+    COPY_MAX_SIDE_PX,
+    COPY_SAMPLE_RATE_HZ,
+    Drawing,
+    drawn_pictures,
+    partial_of,
+    write_mp4,
+)
 from sentiment.sound import sound_chunks
 
-if TYPE_CHECKING:
-    import av
-
 __all__ = ["FrameReader", "MediaFile", "is_playable_in_browser", "open_media", "read_audio", "write_playable_copy"]
-
-TIME_TOLERANCE_SECONDS = 1e-6
-"""Below the distance of any two frames, above the rounding of timestamps to float."""
 
 PAUSE_SEARCH_SHARE = 0.25
 """A window of sound is cut at the quietest spot of this last share of it."""
@@ -50,21 +46,36 @@ PAUSE_SECONDS = 0.4
 PAUSE_STEP_SECONDS = 0.02
 
 
-def open_media(path: Path | str) -> MediaFile:
+def open_media(path: Path | str, *, isolated: bool = True, limits: DecoderLimits = DEFAULT_LIMITS) -> MediaFile:
     """Opens a file and finds out what it holds. Use it in a `with` statement.
 
     The first frame and the first sound are decoded as proof that they can be, and the packets of the
     whole file are read once (not decoded) for its true duration.
 
+    Args:
+        path: the file.
+        isolated: decode in a process of its own, which is ended with the file. Without one, a file may bring this
+            process down: right where it is one that may go down, or where nobody else has made the file.
+        limits: what that process may take.
+
     Raises:
-        MediaError: there is no such file, or there is nothing in it that can be decoded.
+        MediaError: there is no such file, or there is nothing in it that can be decoded. Reading on raises it where
+            the file brings the decoder down, or takes more time or memory than it may.
     """
     path = Path(path)
-    return MediaFile(path, choose_streams(path))
+    check_regular_file(path)
+    decoder = DecoderProcess(limits) if isolated else Decoder()
+    with ExitStack() as unless_opened:
+        unless_opened.callback(decoder.close)
+        media = MediaFile(path, decoder, decoder.open(path))
+        unless_opened.pop_all()
+    return media
 
 
 def read_audio(source: Path | str | io.BytesIO, sample_rate_hz: int = 16_000) -> AudioTrack:
     """The whole sound of a short file, mono, from the file's time 0 to its end.
+
+    It is decoded in this process, for speed: do not use it on files that strangers send.
 
     Raises:
         MediaError: the file cannot be decoded, or has no sound.
@@ -77,16 +88,56 @@ def read_audio(source: Path | str | io.BytesIO, sample_rate_hz: int = 16_000) ->
     return _to_track(np.concatenate(chunks), sample_rate_hz, 0)
 
 
+def is_playable_in_browser(path: Path | str) -> bool:
+    """Whether every current browser plays the file, turned as we turn it and on the clock that we keep.
+
+    Raises:
+        MediaError: the file cannot be decoded at all.
+    """
+    with open_media(path) as media:
+        return media.is_playable()
+
+
+def write_playable_copy(
+    path: Path | str,
+    target: Path | str,
+    drawing: Drawing | None = None,
+    on_progress: Callable[[float], None] | None = None,
+) -> None:
+    """Writes a file that every browser plays, with the same time axis: mp4, H.264 yuv420p and AAC, faststart.
+
+    The picture is turned upright, its pixels are made square and its longer side at most COPY_MAX_SIDE_PX;
+    frames keep their times, with the earliest at 0. Sound alone becomes an mp4 with AAC alone. The file
+    streams through, so memory does not grow with it. `target` appears once it is complete.
+
+    Args:
+        path: the file.
+        target: the copy.
+        drawing: what is drawn into each frame.
+        on_progress: called with the share that is written, in [0, 1]; an exception that it raises ends the writing.
+
+    Raises:
+        MediaError: the file cannot be decoded, or the copy cannot be written.
+    """
+    target = Path(target)
+    try:
+        with open_media(path) as media:
+            media.write_copy(target, drawing, on_progress)
+    finally:
+        partial_of(target).unlink(missing_ok=True)  # where the decoder wrote it, and went down
+
+
 class MediaFile:
     """An open video or sound file. Passes over it are independent of each other and each keeps little in memory."""
 
-    def __init__(self, path: Path, choice: StreamChoice) -> None:
+    def __init__(self, path: Path, decoder: Decoder | DecoderProcess, info: MediaInfo) -> None:
         self.path = path
-        self.duration_seconds = choice.duration_seconds
-        self.has_audio = choice.audio_index is not None
-        self.video: VideoTrack | None = None if choice.video_index is None else _video_track(path, choice)
-        self._choice = choice
+        self.duration_seconds = info.duration_seconds
+        self.has_audio = info.has_audio
+        self.video = info.video
+        self._decoder = decoder
         self._open_readers = ExitStack()
+        self._open_readers.callback(decoder.close)
 
     def __enter__(self) -> Self:
         return self
@@ -97,7 +148,7 @@ class MediaFile:
         self.close()
 
     def close(self) -> None:
-        """Closes the readers that were handed out."""
+        """Closes the readers that were handed out, and ends the decoder."""
         self._open_readers.close()
 
     def audio_windows(self, window_seconds: float = 120.0, sample_rate_hz: int = 16_000) -> Iterator[AudioTrack]:
@@ -106,16 +157,17 @@ class MediaFile:
         No window is longer than `window_seconds`, and each ends in a pause where its last quarter has one,
         so that words stay whole. Stretches without sound are zeros. One window is in memory at a time.
         """
-        if self._choice.audio_index is None:
+        if not self.has_audio:
             return
         window_samples = round(window_seconds * sample_rate_hz)
         pending, start = np.empty(0, dtype=np.int16), 0
-        for block in _blocks(sound_chunks(self.path, self._choice, sample_rate_hz), sample_rate_hz):
-            pending = np.concatenate([pending, block[:, 0]])
-            while len(pending) > window_samples:
-                cut = _quietest_cut(pending[:window_samples], sample_rate_hz)
-                yield _to_track(pending[:cut], sample_rate_hz, start)
-                pending, start = pending[cut:], start + cut
+        with closing(self._decoder.sound(sample_rate_hz)) as blocks:
+            for block in blocks:
+                pending = np.concatenate([pending, block[:, 0]])
+                while len(pending) > window_samples:
+                    cut = _quietest_cut(pending[:window_samples], sample_rate_hz)
+                    yield _to_track(pending[:cut], sample_rate_hz, start)
+                    pending, start = pending[cut:], start + cut
         if len(pending):
             yield _to_track(pending, sample_rate_hz, start)
 
@@ -125,40 +177,38 @@ class MediaFile:
         Raises:
             ValueError: the file has no video.
         """
-        if self._choice.video_index is None:
+        if self.video is None:
             raise ValueError(f"{self.path.name} has no video to read frames from")
-        reader = FrameReader(self.path, self._choice.video_index, self._choice.origin_seconds, max_side_px)
+        reader = FrameReader(self._decoder.frames(max_side_px))
         self._open_readers.callback(reader.close)
         return reader
 
+    def is_playable(self) -> bool:
+        """See `is_playable_in_browser`."""
+        return self._decoder.is_playable()
 
-def _video_track(path: Path, choice: StreamChoice) -> VideoTrack:
-    """What the first frame tells about all of them."""
-    with open_container(path) as container:
-        stream = video_stream(container, choice.video_index)
-        frame = next(frame for _, frame in timed_video_frames(container, stream, choice.origin_seconds))
-        matrix = display_matrix(frame)
-        width, height = square_pixel_size(frame, stream)
-        frame_rate_hz = float(stream.guessed_rate) if stream.guessed_rate else None
-    if swaps_sides(matrix):
-        width, height = height, width
-    return VideoTrack(path, width, height, choice.duration_seconds, matrix, frame_rate_hz)
+    def write_copy(
+        self, target: Path, drawing: Drawing | None = None, on_progress: Callable[[float], None] | None = None
+    ) -> None:
+        """See `write_playable_copy`."""
+        if drawing is None:
+            self._decoder.write_copy(target, on_progress)
+            return
+        with ExitStack() as passes:
+            pictures = sound = None
+            if self.video is not None:
+                upright = passes.enter_context(closing(self._decoder.pictures(COPY_MAX_SIDE_PX)))
+                pictures = drawn_pictures(upright, self.duration_seconds, drawing)
+            if self.has_audio:
+                sound = passes.enter_context(closing(self._decoder.sound(COPY_SAMPLE_RATE_HZ, "stereo")))
+            write_mp4(self.path.name, self.duration_seconds, pictures, sound, target, on_progress)
 
 
 class FrameReader:
     """One ordered pass over the frames of a file: every packet is decoded once, and only frames asked for are kept."""
 
-    def __init__(self, path: Path, stream_index: int, origin_seconds: float, max_side_px: int) -> None:
-        from av.video.reformatter import VideoReformatter
-
-        self._max_side_px = max_side_px
-        self._container = open_container(path)
-        self._stream = video_stream(self._container, stream_index)
-        self._frames = timed_video_frames(self._container, self._stream, origin_seconds)
-        self._reformatter = VideoReformatter()
-        self._shown = next(self._frames)
-        self._following = next(self._frames, None)
-        self._picture: VideoFrame | None = None
+    def __init__(self, frames: FramePass | RemoteFramePass) -> None:
+        self._frames = frames
         self._latest_seconds = 0.0
 
     def at(self, times_seconds: Sequence[float]) -> tuple[VideoFrame, ...]:
@@ -173,44 +223,18 @@ class FrameReader:
         Raises:
             ValueError: the times do not ascend.
         """
-        return tuple(self._picture_at(seconds) for seconds in times_seconds)
+        for seconds in times_seconds:
+            if seconds < self._latest_seconds:
+                raise ValueError(f"times must ascend, got {seconds} s after {self._latest_seconds} s")
+            self._latest_seconds = seconds
+        return self._frames.at(times_seconds)
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Lets go of the frames."""
         self._frames.close()
-        self._container.close()
-
-    def _picture_at(self, seconds: float) -> VideoFrame:
-        if seconds < self._latest_seconds:
-            raise ValueError(f"times must ascend, got {seconds} s after {self._latest_seconds} s")
-        self._latest_seconds = seconds
-        while self._following is not None and self._following[0] <= seconds + TIME_TOLERANCE_SECONDS:
-            self._shown, self._picture = self._following, None
-            self._following = next(self._frames, None)
-        if self._picture is None:
-            self._picture = VideoFrame(self._shown[0], self._to_rgb(self._shown[1]))
-        return self._picture
-
-    def _to_rgb(self, frame: av.VideoFrame) -> np.ndarray:
-        width, height = square_pixel_size(frame, self._stream, self._max_side_px)
-        rgb = self._reformatter.reformat(frame, width, height, format="rgb24", interpolation="AREA", threads=1)
-        return turned(rgb.to_ndarray(), display_matrix(frame))
 
 
 # ---------------------------------------------------------------- windows of sound
-
-
-def _blocks(chunks: Iterator[np.ndarray], block_samples: int) -> Iterator[np.ndarray]:
-    """The same samples in arrays of at least `block_samples`, the last one aside."""
-    pending, num_pending = [], 0
-    for chunk in chunks:
-        pending.append(chunk)
-        num_pending += len(chunk)
-        if num_pending >= block_samples:
-            yield np.concatenate(pending)
-            pending, num_pending = [], 0
-    if pending:
-        yield np.concatenate(pending)
 
 
 def _quietest_cut(samples: np.ndarray, sample_rate_hz: int) -> int:

@@ -37,7 +37,7 @@ def decode_clip(
 
     Raises MediaError where it cannot be decoded.
     """
-    with open_media(path) as media:
+    with open_media(path, isolated=False) as media:  # `prepare` runs this in processes that may go down
         seconds = min(media.duration_seconds, max_seconds)
         frames = _look(media, seconds, settings)
         sound = sound_excluded or _listen(media, seconds, settings)
