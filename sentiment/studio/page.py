@@ -15,16 +15,15 @@ import gradio as gr
 
 from sentiment.datatypes import Timeline
 from sentiment.errors import SentimentError
-from sentiment.figures import emotion_figure, sentiment_figure
 from sentiment.limits import DEFAULT_LIMITS, Limits
 from sentiment.pipeline import LoadedModels
-from sentiment.studio import glance, panels
+from sentiment.studio import panels
 from sentiment.studio.endpoint import add_endpoints
 from sentiment.studio.events import HOURS_KEPT, OFF_THE_API, SLOTS, Updates, as_message
-from sentiment.studio.evidence import evidence
-from sentiment.studio.exports import connect_exports, offer_exports
+from sentiment.studio.exports import connect_exports
 from sentiment.studio.layout import Page, lay_out
 from sentiment.studio.session import Session, follow_analysis, settings_for
+from sentiment.studio.showing import finished, shown
 from sentiment.studio.theme import make_theme
 from sentiment.studio.uploads import fetch_nothing
 
@@ -143,7 +142,7 @@ def _analyse(page: Page, models: LoadedModels, limits: Limits, path: Path, langu
         except SentimentError as error:
             raise as_message(error) from error
     if session.timeline is not None:
-        yield _finished(page, session.timeline, path)
+        yield finished(page, session.timeline, path)
 
 
 def _waiting(page: Page) -> Updates:
@@ -168,34 +167,7 @@ def _so_far(page: Page, session: Session) -> Updates:
     if session.timeline is None:
         return {}
     player = {} if session.playable is None else {page.results.player: str(session.playable)}
-    return {**player, **_shown(page, session.timeline)}
-
-
-def _shown(page: Page, timeline: Timeline, note: str = "") -> Updates:
-    """The results of a timeline, finished or not."""
-    results = page.results
-    return {
-        page.timeline: timeline,
-        results.column: gr.update(visible=True),
-        results.verdict: glance.verdict(timeline, note),
-        results.shares: glance.shares(timeline),
-        results.moments: glance.strongest_moments(timeline),
-        results.emotions: emotion_figure(timeline, show_legend=False),
-        results.sentiments: sentiment_figure(timeline, show_legend=False),
-        results.in_words: panels.in_words(timeline),
-        results.transcript: panels.transcript(timeline),
-        results.evidence: evidence(timeline, with_pictures=False),
-    }
-
-
-def _finished(page: Page, timeline: Timeline, source: Path) -> Updates:
-    """Pictures in the evidence, captions, and files to take along."""
-    return {
-        page.progress.card: gr.update(visible=False),
-        page.again: gr.update(visible=True),
-        page.results.evidence: evidence(timeline, with_pictures=True),
-        **offer_exports(page, timeline, source),
-    }
+    return {**player, **shown(page, session.timeline)}
 
 
 def _after_cancel(page: Page, timeline: Timeline | None, source: str | None) -> Iterator[Updates]:
@@ -203,5 +175,5 @@ def _after_cancel(page: Page, timeline: Timeline | None, source: str | None) -> 
     if timeline is None or source is None:
         yield _back_to_start(page)
     else:
-        yield _shown(page, timeline, note="Cancelled: what was done until then is kept.")
-        yield _finished(page, timeline, Path(source))
+        yield shown(page, timeline, note="Cancelled: what was done until then is kept.")
+        yield finished(page, timeline, Path(source))
