@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -39,9 +40,10 @@ from sentiment.transcription import Transcriber, load_transcriber
 STARTER_CHECKPOINT = Path(__file__).resolve().parents[1] / "assets" / "models" / "starter"
 """The weights that come with the project, used where no others are named."""
 
-Stage = Literal["listen", "watch", "feel"]
+Stage = Literal["listen", "translate", "watch", "feel"]
 
 STAGES: tuple[Stage, ...] = ("listen", "watch", "feel")
+"""Those of every analysis; "translate" is reported where a language is spoken that the network does not read."""
 
 VIDEO = MODALITIES.index("video")
 
@@ -218,12 +220,28 @@ class _Analysis:
         self._report("listen", window.start_seconds)
         words: tuple[Word, ...] = ()
         if window.audio is not None:
-            transcript = self._models.transcriber.transcribe(window.audio, self._settings.language or self._language)
+            transcript = self._models.transcriber.transcribe(
+                window.audio, self._settings.language or self._language, partial(self._report, "listen")
+            )
             words = transcript.words
             if words and self._language is None:  # what is "detected" where nobody speaks decides nothing
                 self._language = transcript.language
         self._report("listen", window.end_seconds)
-        return cut_segments(words, window.start_seconds, window.end_seconds, self._settings.segmentation)
+        segments = cut_segments(words, window.start_seconds, window.end_seconds, self._settings.segmentation)
+        return self._translated(segments, window)
+
+    def _translated(self, segments: list[Segment], window: _Window) -> list[Segment]:
+        """The same segments, with what is said in English where the network reads that, and not what is spoken."""
+        transcriber, settings = self._models.transcriber, self._clip_settings
+        is_read = self._language is None or self._language in settings.languages
+        can_be_read = "text" in settings.modalities and "en" in settings.languages and transcriber.can_translate
+        if window.audio is None or is_read or not can_be_read:
+            return segments
+        spans = [(s.start_seconds, s.end_seconds) for s in segments if s.kind == "speech"]
+        report = partial(self._report, "translate")
+        translations = iter(transcriber.translate(window.audio, spans, str(self._language), report))
+        report(window.end_seconds)
+        return [replace(s, translation=next(translations)) if s.kind == "speech" else s for s in segments]
 
     def watch(self, segments: Sequence[Segment], audio: AudioTrack | None) -> Iterator[_Seen]:
         """The tensors of each segment; its frames and its sound are dropped before the next one is read."""

@@ -58,9 +58,9 @@ NO_REPEAT_TOKENS: Final = 10
 make two runs differ. People seldom repeat themselves that exactly; only a refrain does."""
 
 
-TRANSLATION_PAD_SECONDS: Final = 0.2
-"""What is heard before and after a span that is translated, where nobody else speaks: cut at the recogniser's word
-times, which miss soft beginnings, Whisper base lost half of the sentences that a synthesiser spoke."""
+TRANSLATION_PAD_SECONDS: Final = 0.75
+"""What is heard before and after a span that is translated, as far as nobody else speaks: with less, or cut at the
+recogniser's word times, Whisper base loses short sentences of a synthesiser's."""
 
 HeardCallback = Callable[[float], None]
 """Called with the time of the file, in seconds, up to which all is heard. An exception that it raises passes through
@@ -275,10 +275,10 @@ def _voiced_chunks(samples: np.ndarray) -> list[dict[str, Any]]:
 def _translation_clips(spans: Sequence[tuple[float, float]], audio: AudioTrack) -> list[tuple[float, float]]:
     """The spans with TRANSLATION_PAD_SECONDS around them, but no further than half-way to their neighbours."""
     edges = [audio.start_seconds, *(edge for span in spans for edge in span), audio.end_seconds]
-    if any(start >= end for start, end in spans) or edges != sorted(edges):
-        raise ValueError(f"spans must ascend within [{edges[0]}, {edges[-1]}) seconds, got {list(spans)}")
     gaps = [end - start for start, end in zip(edges[::2], edges[1::2], strict=True)]
-    rooms = [min(TRANSLATION_PAD_SECONDS, gap / 2) for gap in gaps]
+    if any(start >= end for start, end in spans) or min(gaps) < -1 / SAMPLE_RATE_HZ:
+        raise ValueError(f"spans must ascend within [{edges[0]}, {edges[-1]}) seconds, got {list(spans)}")
+    rooms = [min(TRANSLATION_PAD_SECONDS, max(gap, 0.0) / 2) for gap in gaps]
     return [(start - rooms[i], end + rooms[i + 1]) for i, (start, end) in enumerate(spans)]
 
 
