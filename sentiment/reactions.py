@@ -30,9 +30,13 @@ class Recording:
     """One viewer, recorded while they watched."""
 
     timeline: Timeline
-    """Of an analysis with viewing="watching"."""
+    """Of an analysis with viewing="watching"; SettingsError for any other: its words may be the stimulus's."""
     stimulus_start_seconds: float = 0.0
     """How far into the recording the stimulus begins; negative where the recording began after it."""
+
+    def __post_init__(self) -> None:
+        if any(p.segment.kind != "watched" for p in self.timeline.segments):
+            raise SettingsError(f'{self.name} was read as somebody who speaks; reactions need viewing="watching".')
 
     @property
     def name(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from sentiment.compare_tables import json_text, score_cell
 from sentiment.datatypes import Affect
 from sentiment.labels import EMOTIONS, SENTIMENTS
+from sentiment.plain_text import one_line, video_name
 from sentiment.reactions import ReactionMoment, Reactions, Recording, ViewerMean, reactions_headline
 from sentiment.tables import csv_text, spreadsheet_safe, truth_cell
 from sentiment.timeline_json import rounded_probability, rounded_time
@@ -63,7 +64,7 @@ def reactions_to_dict(reactions: Reactions) -> dict[str, Any]:
 
 
 def _stimulus_name(reactions: Reactions) -> str:
-    return "" if reactions.stimulus is None else Recording(reactions.stimulus).name
+    return "" if reactions.stimulus is None else one_line(video_name(reactions.stimulus))
 
 
 def _viewer_to_dict(recording: Recording, viewer: ViewerMean) -> dict[str, Any]:

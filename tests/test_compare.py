@@ -263,8 +263,8 @@ def test_every_viewer_counts_once_in_the_overall_mean():
 
 
 def test_unsure_answers_count_in_the_mean_but_name_no_emotion():
-    unsure = timeline_of(prediction(0, 2, "", UNSURE, certain=False), duration_seconds=2)
-    reactions = combine_reactions([Recording(unsure)])
+    window = SegmentPrediction(Segment(0, 2, "watched"), UNSURE, {("video",): UNSURE}, presence=(False, False, True))
+    reactions = combine_reactions([Recording(timeline_of(window, duration_seconds=2))])
     assert reactions.mean[0] == pytest.approx(UNSURE.sentiment_score)
     assert reactions.highest.emotions == {}
 
@@ -291,6 +291,11 @@ def test_a_recording_that_misses_the_stimulus_is_refused_by_name(start_seconds, 
     recording = Recording(viewer(0.5, 0.5, 0.5, name="ann.webm"), start_seconds)
     with pytest.raises(SettingsError, match=f"ann.webm {said_of_it}"):
         combine_reactions([recording], stimulus)
+
+
+def test_what_was_read_as_speech_is_no_viewer():
+    with pytest.raises(SettingsError, match=r"long\.mp4 was read as somebody who speaks"):
+        Recording(long_cut())
 
 
 def test_without_recordings_there_are_no_reactions():

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import gradio as gr
+from gradio.events import Dependency
 
 from sentiment.datatypes import Timeline
 from sentiment.errors import SentimentError
@@ -16,8 +17,9 @@ from sentiment.studio.events import OFF_THE_API, SLOTS, Updates, as_message
 from sentiment.studio.layout import Export, Page
 
 
-def connect_exports(page: Page) -> None:
-    """What takes long to make is made when somebody asks for it."""
+def connect_exports(page: Page) -> list[Dependency]:
+    """What takes long to make is made when somebody asks for it. Returns these events: cancelling one ends the work."""
+    runs = []
     for export in page.results.exports:
         if export.make is None:
             continue
@@ -29,9 +31,10 @@ def connect_exports(page: Page) -> None:
             return _offer(export)
 
         inputs, outputs = [page.timeline, page.source], export.parts
-        export.make.click(make, inputs, outputs, **SLOTS, **OFF_THE_API).failure(
-            offer_again, None, outputs, queue=False, **OFF_THE_API
-        )
+        run = export.make.click(make, inputs, outputs, **SLOTS, **OFF_THE_API)
+        run.failure(offer_again, None, outputs, queue=False, **OFF_THE_API)
+        runs.append(run)
+    return runs
 
 
 def offer_exports(page: Page, timeline: Timeline, source: Path) -> Updates:
@@ -41,7 +44,7 @@ def offer_exports(page: Page, timeline: Timeline, source: Path) -> Updates:
     """
     possible = possible_kinds(timeline)
     try:
-        files = write_all(timeline, _exports_folder(), [kind.key for kind in possible if not kind.slow], source)
+        files = write_all(timeline, exports_folder(), [kind.key for kind in possible if not kind.slow], source)
     except SentimentError as error:
         raise as_message(error) from error
     results = page.results
@@ -55,7 +58,12 @@ def offer_exports(page: Page, timeline: Timeline, source: Path) -> Updates:
     return updates
 
 
-def _exports_folder() -> Path:
+def withdraw_exports(page: Page) -> Updates:
+    """No file of the timeline of before can be taken while those of the new one are written."""
+    return {export.download: gr.update(interactive=False) for export in page.results.exports}
+
+
+def exports_folder() -> Path:
     """A new folder for one timeline's files. They cannot go at once: Gradio looks for the captions again with every
     later event of the session. Whoever runs the app removes what is old.
     """
@@ -64,7 +72,7 @@ def _exports_folder() -> Path:
 
 def _offer(export: Export, path: Path | None = None) -> Updates:
     """The button that is of use: to take the file, or where there is none yet, to have it made."""
-    updates: Updates = {export.download: gr.update(value=path and str(path), visible=path is not None)}
+    updates: Updates = {export.download: gr.update(value=path and str(path), visible=path is not None, interactive=True)}
     if export.make is not None:
         updates[export.make] = gr.update(value=f"Make: {export.kind.label}", visible=path is None, interactive=True)
     return updates
@@ -72,7 +80,7 @@ def _offer(export: Export, path: Path | None = None) -> Updates:
 
 def _make_export(export: Export, timeline: Timeline, source: Path) -> Iterator[Updates]:
     """Write a file that takes long, with its progress on the button. Closing this generator ends it."""
-    path = _exports_folder() / export.kind.file_name
+    path = exports_folder() / export.kind.file_name
 
     def work(emit: Callable[[float], None]) -> None:
         write_export(timeline, export.kind.key, path, source, emit)

@@ -67,25 +67,31 @@ class Session:
 
 
 def follow_analysis(
-    path: Path, models: LoadedModels, settings: AnalysisSettings, folder: Path, limits: Limits = DEFAULT_LIMITS
+    path: Path,
+    models: LoadedModels,
+    settings: AnalysisSettings,
+    folder: Path,
+    limits: Limits = DEFAULT_LIMITS,
+    with_player: bool = True,
 ) -> Iterator[SessionEvent | None]:
     """Analyse a file in a thread of its own; None is a heartbeat. Closing the iterator cancels.
 
     A file that browsers play comes first, as Playable; of any other a copy is written into `folder` at the end.
+    Without a player neither is needed.
 
     Raises what `stream_analysis` raises, and MediaError for a file beyond the limits.
     """
 
     def work(emit: Callable[[SessionEvent], None]) -> None:
         limits.check(path)
-        playable = is_playable_in_browser(path)
+        playable = with_player and is_playable_in_browser(path)
         if playable:
             emit(Playable(path))
         for timeline in stream_analysis(
             path, models, settings, lambda stage, done, total: emit(StageProgress(stage, done, total))
         ):
             emit(timeline)
-        if not playable:
+        if with_player and not playable:
             copy = folder / f"{path.stem}.mp4"
             write_playable_copy(path, copy)
             emit(Playable(copy))
