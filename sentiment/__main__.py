@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from sentiment.batch_command import add_batch_command, batch
 from sentiment.edit_options import add_edit_options, edits_from
 from sentiment.errors import SentimentError, SettingsError
 
@@ -74,6 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     repeat.add_argument("record", type=Path, metavar="RECORD", help="a timeline.json or a bundle.zip")
     repeat.add_argument("video", type=Path, metavar="VIDEO", help="the file that was analysed")
+    add_batch_command(commands)
     for command in (analyze, repeat):
         command.add_argument(
             "--checkpoint", metavar="DIR", help="trained weights: a folder or hf://NAME (default: the bundled ones)"
@@ -91,6 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _quiet_libraries(), _notices_on_stderr():
             if options.command == "repeat":
                 return repeat(options)
+            if options.command == "batch":
+                return batch(options)
             timeline = analyze(options)
     except SentimentError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
@@ -201,7 +205,7 @@ class _StageBars:
     """A progress bar for each stage, in seconds of the video, each from the moment its stage begins."""
 
     def __init__(self) -> None:
-        from tqdm import tqdm  # type: ignore[import-untyped]
+        from tqdm import tqdm
 
         self._tqdm = tqdm
         self._bars: dict[str, tqdm] = {}
