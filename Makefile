@@ -73,8 +73,8 @@ $(STAMPS)/run: requirements.txt constraints.txt | $(BIN)/python
 	$(PIP_INSTALL) -c constraints.txt -r requirements.txt
 	@mkdir -p $(STAMPS) && touch $@
 
-$(STAMPS)/dev: requirements-dev.txt requirements-train.txt constraints.txt | $(STAMPS)/run
-	$(PIP_INSTALL) -c constraints.txt -r requirements-train.txt -r requirements-dev.txt
+$(STAMPS)/dev: requirements-dev.txt requirements-train.txt requirements-batch.txt constraints.txt | $(STAMPS)/run
+	$(PIP_INSTALL) -c constraints.txt -r requirements-train.txt -r requirements-batch.txt -r requirements-dev.txt
 	@mkdir -p $(STAMPS) && touch $@
 
 # What OpenCV links: the import is the check, because it fails exactly where a library is missing.
