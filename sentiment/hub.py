@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sentiment.checkpoint import MANIFEST, TOKENIZER
 from sentiment.errors import CheckpointError, SettingsError
 from sentiment.labels import MODALITIES
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 HUB_PREFIX: Final = "hf://"
 CARD: Final = "MODEL_CARD.md"
@@ -45,6 +50,27 @@ def find_own_checkpoint(address: Path | str) -> Path:
     return find_checkpoint(address)
 
 
+@contextmanager
+def pushing_to(repository: str) -> Iterator[HfApi]:
+    """The hub's interface for pushing to a repository.
+
+    Raises SettingsError without a token, or for a name that is none; CheckpointError where the hub refuses or cannot
+    be reached.
+    """
+    from huggingface_hub import HfApi, get_token
+    from huggingface_hub.errors import HFValidationError, HTTPError
+
+    if get_token() is None:
+        raise SettingsError("There is no token for the Hugging Face hub: run `hf auth login`, or set HF_TOKEN.")
+    try:
+        yield HfApi()
+    except HFValidationError as error:
+        raise SettingsError(f"{repository!r} is no name of a repository on the hub: {_first_line(error)}.") from error
+    # HTTPError is what the hub answers and what the network fails with; OSError where the network is switched off.
+    except (HTTPError, OSError) as error:
+        raise CheckpointError(f"{repository} could not be pushed to the hub: {_first_line(error)}.") from error
+
+
 def _fetch(address: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, HTTPError
@@ -59,8 +85,12 @@ def _fetch(address: str) -> Path:
         folder = snapshot_download(found["name"], revision=found["revision"], allow_patterns=list(CHECKPOINT_FILES))
     # HTTPError is what the hub answers and what the network fails with, OSError that of a full disk or no network.
     except (HTTPError, HFValidationError, OSError) as error:
-        reason = str(error).strip().partition("\n")[0].removeprefix("Got: ").rstrip(".")
+        reason = _first_line(error).removeprefix("Got: ")
         raise CheckpointError(f"{address} could not be fetched from the Hugging Face hub: {reason}.") from error
     if not (Path(folder) / MANIFEST).is_file():
         raise CheckpointError(f"{address} is no checkpoint: the repository has no {MANIFEST}.")
     return Path(folder)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".")

@@ -1,4 +1,7 @@
-"""A hub of the tests' own: as much of the Hugging Face hub's HTTP interface as one commit and its download need."""
+"""A hub of the tests' own: as much of the Hugging Face hub's HTTP interface as one commit and its download need.
+
+Like the real one it takes files of more than 10 MB beside git alone, by its large-file interface.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,9 @@ COMMIT = "c0ffee" * 6 + "beef"
 """The id, 40 hexadecimal digits, of the only commit that a repository ever has."""
 
 
+MAX_GIT_BYTES = 10 * 1024 * 1024
+
+
 class Hub(ThreadingHTTPServer):
     """Repositories as OWNER/NAME → path → content; `fetched` lists what was downloaded."""
 
@@ -23,6 +29,10 @@ class Hub(ThreadingHTTPServer):
         self.repositories: dict[str, dict[str, bytes]] = {}
         self.private: dict[str, bool] = {}
         self.fetched: list[str] = []
+        self.kinds: dict[str, str] = {}
+        """Of each repository: "model" or "space"."""
+        self.beside_git: dict[str, bytes] = {}
+        """sha256 → content of what came by the large-file interface."""
 
     @property
     def address(self) -> str:
@@ -51,7 +61,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path).path.strip("/").split("/")
-        if parts[:2] == ["api", "models"]:
+        if parts[:2] in (["api", "models"], ["api", "spaces"]):
             files = self.server.repositories.get("/".join(parts[2:4]))
             if files is None:
                 self._answer(404, {"error": "Repository not found"}, {"X-Error-Code": "RepoNotFound"})
@@ -74,21 +84,39 @@ class _Handler(BaseHTTPRequestHandler):
             name = f"{wanted['organization']}/{wanted['name']}"
             self.server.private.setdefault(name, wanted.get("visibility") == "private" or wanted.get("private") is True)
             self.server.repositories.setdefault(name, {})
+            self.server.kinds[name] = wanted.get("type", "model")
             self._answer(200, {"url": f"{self.server.address}/{name}"})
         elif self.path == "/api/validate-yaml":
             self._answer(200, {"errors": [], "warnings": []})
         elif "/preupload/" in self.path:
             wanted = json.loads(body)["files"]
-            modes = [{"path": f["path"], "uploadMode": "regular", "shouldIgnore": False} for f in wanted]
-            self._answer(200, {"files": modes})
+            modes = [(f["path"], "lfs" if f["size"] > MAX_GIT_BYTES else "regular") for f in wanted]
+            answer = [{"path": path, "uploadMode": mode, "shouldIgnore": False} for path, mode in modes]
+            self._answer(200, {"files": answer})
+        elif self.path.endswith(".git/info/lfs/objects/batch"):
+            objects = [
+                {**file, "actions": {"upload": {"href": f"{self.server.address}/large/{file['oid']}"}}}
+                for file in json.loads(body)["objects"]
+            ]
+            self._answer(200, {"transfer": "basic", "objects": objects})
         else:
             name = "/".join(self.path.split("/")[3:5])
             for line in map(json.loads, body.splitlines()):
+                value, files = line["value"], self.server.repositories[name]
                 if line["key"] == "file":
-                    content = base64.b64decode(line["value"]["content"])
-                    self.server.repositories[name][line["value"]["path"]] = content
+                    files[value["path"]] = base64.b64decode(value["content"])
+                    assert len(files[value["path"]]) <= MAX_GIT_BYTES
+                elif line["key"] == "lfsFile":
+                    files[value["path"]] = self.server.beside_git[value["oid"]]
+                elif line["key"] == "deletedFile":
+                    del files[value["path"]]
             url = f"{self.server.address}/{name}/commit/{COMMIT}"
             self._answer(200, {"commitUrl": url, "commitOid": COMMIT, "hookOutput": ""})
+
+    def do_PUT(self) -> None:
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.beside_git[hashlib.sha256(content).hexdigest()] = content
+        self._answer(200, {})
 
     def _send_file(self, name: str, path: str) -> None:
         content = self.server.repositories[name][path]

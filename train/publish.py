@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from sentiment.checkpoint import MANIFEST, verify_files
-from sentiment.errors import CheckpointError, SettingsError
-from sentiment.hub import CARD
+from sentiment.errors import CheckpointError
+from sentiment.hub import CARD, pushing_to
 from train.model_card import FIGURES_FOLDER, drawings_beside
 
 HUB_CARD: Final = "README.md"
@@ -48,23 +48,10 @@ def publish(files: dict[str, Path | bytes], repository: str, private: bool = Fal
     Raises SettingsError for a name that is none, or without a token; CheckpointError where the hub refuses or cannot
     be reached.
     """
-    from huggingface_hub import CommitOperationAdd, HfApi, get_token
-    from huggingface_hub.errors import HFValidationError, HTTPError
+    from huggingface_hub import CommitOperationAdd
 
-    if get_token() is None:
-        raise SettingsError("There is no token for the Hugging Face hub: run `hf auth login`, or set HF_TOKEN.")
-    hub = HfApi()
-    try:
+    with pushing_to(repository) as hub:
         hub.create_repo(repository, private=private, exist_ok=True)
         operations = [CommitOperationAdd(name, content) for name, content in files.items()]
         commit = hub.create_commit(repository, operations, commit_message="Checkpoint and its card")
-    except HFValidationError as error:
-        raise SettingsError(f"{repository!r} is no name of a repository on the hub: {_first_line(error)}.") from error
-    # HTTPError is what the hub answers and what the network fails with; OSError where the network is switched off.
-    except (HTTPError, OSError) as error:
-        raise CheckpointError(f"{repository} could not be pushed to the hub: {_first_line(error)}.") from error
     return str(commit.commit_url)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0].rstrip(".")

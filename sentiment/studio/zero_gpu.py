@@ -19,7 +19,7 @@ from typing import Any
 
 from sentiment.datatypes import Timeline
 from sentiment.edits import NO_EDITS, Edits
-from sentiment.errors import SentimentError, SettingsError
+from sentiment.errors import MediaError, SentimentError, SettingsError
 from sentiment.pipeline import AnalysisSettings, LoadedModels, ProgressCallback
 from sentiment.studio.background import follow
 
@@ -118,14 +118,17 @@ def rescore(timeline: Timeline, models: LoadedModels, edits: Edits) -> Timeline:
 def gpu_seconds(task: str, subject: Path | Timeline, *_: object) -> float:
     """For how long the GPU is asked for: what the video's length lets expect.
 
-    Raises MediaError for a file that cannot be read.
+    A file that cannot be read needs no more than the start: what is wrong with it is found in the fork, too.
     """
     if task == "rescore" or not isinstance(subject, Path):
         return START_SECONDS
     from sentiment.media import open_media
 
-    with open_media(subject) as media:
-        return min(MOST_SECONDS, START_SECONDS + SECONDS_PER_SECOND * media.duration_seconds)
+    try:
+        with open_media(subject) as media:
+            return min(MOST_SECONDS, START_SECONDS + SECONDS_PER_SECOND * media.duration_seconds)
+    except MediaError:
+        return START_SECONDS
 
 
 def _told(events: Iterator[Any]) -> Iterator[Any]:
