@@ -4,6 +4,7 @@
 #   make demo       the app; ARGS="--share --port 8000 --checkpoint DIR --whisper small" are passed on to app.py
 #   make test       formatting, lint, types and tests, the one in a real browser included; ARGS are passed on to pytest
 #   make bench      training on clips, measured on a miniature of MELD: reading clips, a step of the real-size network
+#   make space      the app onto the Hugging Face hub, as a Space: REPO=OWNER/NAME; ARGS="--private --dry-run"
 #   make lint       formatting, lint and types alone
 #   make example    assets/example.mp4 anew, from its script
 #   make lock       constraints.txt anew, from what .venv holds (after changing a requirements file)
@@ -24,7 +25,7 @@ apt_install = { \
 	&& { $(as_root) apt-get update -qq >&2 || true; } \
 	&& $(as_root) apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 $(1) >&2; }
 
-.PHONY: help setup demo test bench lint example lock test-tools offline-models
+.PHONY: help setup demo test bench space lint example lock test-tools offline-models
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -35,6 +36,10 @@ setup: $(STAMPS)/run $(STAMPS)/system
 
 demo: setup offline-models
 	$(BIN)/python app.py $(ARGS)
+
+space: setup
+	@[ -n "$(REPO)" ] || { echo "make: name the Space: make space REPO=OWNER/NAME" >&2; exit 2; }
+	$(BIN)/python -m sentiment.space $(REPO) $(ARGS)
 
 lint: setup $(STAMPS)/dev
 	$(BIN)/ruff format --check .
