@@ -103,13 +103,30 @@ def meld_data(meld_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture(scope="session")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """The app with random weights: one process for all tests."""
+def random_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from small_parts import save_random_checkpoint
+
+    return save_random_checkpoint(tmp_path_factory.mktemp("weights") / "random")
+
+
+@pytest.fixture(scope="session")
+def app(random_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The app with random weights, asked for a public link: one process for all tests."""
     from studio_app import running_app
 
-    checkpoint = save_random_checkpoint(tmp_path_factory.mktemp("weights") / "random")
-    with running_app(checkpoint, tmp_path_factory.mktemp("app"), tmp_path_factory.mktemp("log") / "stderr.txt") as app:
+    log = tmp_path_factory.mktemp("log") / "stderr.txt"
+    with running_app(random_checkpoint, tmp_path_factory.mktemp("app"), log, "--share") as app:
+        yield app
+
+
+@pytest.fixture(scope="session")
+def guarded_app(random_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The same app behind `studio_app.LOGIN`, and with its MCP server."""
+    from studio_app import LOGIN, running_app
+
+    log, folder = tmp_path_factory.mktemp("log") / "stderr.txt", tmp_path_factory.mktemp("app")
+    variables = {"VIDEO_SENTIMENT_AUTH": ":".join(LOGIN)}
+    with running_app(random_checkpoint, folder, log, "--mcp", "--max-minutes", "1", variables=variables) as app:
         yield app
 
 
@@ -135,3 +152,12 @@ def talking_face(spoken_sentences: list[Path], media_folder: Path) -> Path:
     from studio_app import spoken_video
 
     return spoken_video(media_folder / "talking face.mp4", spoken_sentences)
+
+
+@pytest.fixture(scope="session")
+def long_silence(media_folder: Path) -> Path:
+    """Half an hour of a face that says nothing, one frame a second: the first answers come long before the last."""
+    from studio_app import face
+
+    picture = face()
+    return write_media(media_folder / "long.mp4", times_seconds=even_times(1800, rate=1), picture=lambda _: picture)

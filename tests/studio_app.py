@@ -9,8 +9,9 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,9 @@ PATIENCE_SECONDS = 480
 
 NO_INTERNET = {name: "http://127.0.0.1:9" for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")}
 """A proxy at the discard port, where nothing answers."""
+
+LOGIN = ("ann", "open: sesame")
+"""Of `guarded_app`: a user, and a password with a colon in it."""
 
 CHROMIUM_ARGS = [
     "--no-sandbox",
@@ -61,11 +65,13 @@ def app_command(*options: str | Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def running_app(checkpoint: Path, folder: Path, errors: Path) -> Iterator[App]:
-    """The app, asked for a public link where there is no internet; checks that nothing outlives it."""
+def running_app(
+    checkpoint: Path, folder: Path, errors: Path, *options: str, variables: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[App]:
+    """The app where there is no internet; checks that nothing outlives it. `variables` are of its environment."""
     require_whisper()
-    environment = {**os.environ, **NO_INTERNET, "NO_PROXY": "127.0.0.1,localhost", "TMPDIR": str(folder)}
-    command = app_command("--port", str(free_port()), "--checkpoint", checkpoint, "--share")
+    environment = {**os.environ, **NO_INTERNET, "NO_PROXY": "127.0.0.1,localhost", "TMPDIR": str(folder), **variables}
+    command = app_command("--port", str(free_port()), "--checkpoint", checkpoint, *options)
     with errors.open("w") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment, cwd=folder)
     line = process.stdout.readline()

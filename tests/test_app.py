@@ -16,9 +16,8 @@ from pathlib import Path
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from media_files import even_times, write_media
 from playwright.sync_api import Browser, Page, expect
-from studio_app import DESKTOP, PHONE, App, analyse, app_command, choose, download, face, free_port, visit
+from studio_app import DESKTOP, PHONE, App, analyse, app_command, choose, download, free_port, visit
 
 from sentiment.labels import EMOTIONS, SENTIMENTS
 
@@ -36,13 +35,6 @@ def analysed(app: App, browser: Browser, talking_face: Path) -> Page:
     page = visit(app, browser)
     analyse(page, talking_face)
     return page
-
-
-@pytest.fixture(scope="module")
-def long_silence(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Half an hour of a face that says nothing, one frame a second: the first answers come long before the last."""
-    path, picture = tmp_path_factory.mktemp("silence") / "long.mp4", face()
-    return write_media(path, times_seconds=even_times(1800, rate=1), picture=lambda _: picture)
 
 
 # ---------------------------------------------------------------- a video goes in
@@ -197,7 +189,7 @@ def test_the_endpoint_says_what_is_wrong_with_a_file(app: App, tmp_path: Path) -
 
 def test_the_endpoint_is_the_whole_api(app: App) -> None:
     api = Client(app.url, verbose=False).view_api(return_format="dict", print_info=False)
-    assert list(api["named_endpoints"]) == ["/analyze"]
+    assert list(api["named_endpoints"]) == ["/analyze", "/summarize"]
     assert not api["unnamed_endpoints"]
 
 
