@@ -26,6 +26,7 @@ from sentiment.datatypes import VideoFrame, VideoTrack
 from sentiment.decoder import SOUND_BLOCK_SECONDS, MediaInfo
 from sentiment.decoder_protocol import Channel, Message, ProtocolError
 from sentiment.decoder_spawn import DEFAULT_LIMITS, GIB, DecoderLimits, end_decoder, start_decoder
+from sentiment.decoding import name_of
 from sentiment.errors import MediaError
 
 logger = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ class DecoderProcess:
 
     def open(self, path: Path) -> MediaInfo:
         """See `Decoder.open`."""
-        self._name = path.name
+        self._name = name_of(path)
         with self._turn:
             self._send("open", path=str(path.absolute()))
             message = self._receive(self._limits.open_seconds)

@@ -9,12 +9,14 @@ from __future__ import annotations
 import io
 import logging
 import math
+import stat
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast, overload
 
 from sentiment.errors import MediaError
+from sentiment.plain_text import one_line
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -59,8 +61,8 @@ class StreamChoice:
 
 
 def name_of(source: MediaSource) -> str:
-    """What messages call it."""
-    return source.name if isinstance(source, Path) else "The file in memory"
+    """What messages call it: on one line, whatever its name is."""
+    return one_line(source.name) or "The file" if isinstance(source, Path) else "The file in memory"
 
 
 def open_container(source: MediaSource) -> InputContainer:
@@ -97,13 +99,16 @@ def open_container(source: MediaSource) -> InputContainer:
 
 def check_regular_file(path: Path) -> None:
     """Raises MediaError where there is no file with something in it. Does not open it."""
-    if not path.exists():
-        raise MediaError(f"There is no file {path.name}; expected is {ACCEPTED}.")
-    if not path.is_file():
-        kind = "a folder" if path.is_dir() else "not a regular file"
-        raise MediaError(f"{path.name} is {kind}; expected is {ACCEPTED}.")
-    if path.stat().st_size == 0:
-        raise MediaError(f"{path.name} is empty; expected is {ACCEPTED}.")
+    name = name_of(path)
+    try:
+        status = path.stat()
+    except (OSError, ValueError) as error:  # a name may be too long for any file, or hold a zero
+        raise MediaError(f"There is no file {name}; expected is {ACCEPTED}.") from error
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+        raise MediaError(f"{name} is {kind}; expected is {ACCEPTED}.")
+    if status.st_size == 0:
+        raise MediaError(f"{name} is empty; expected is {ACCEPTED}.")
 
 
 def choose_streams(source: MediaSource) -> StreamChoice:

@@ -178,7 +178,7 @@ class MediaFile:
             ValueError: the file has no video.
         """
         if self.video is None:
-            raise ValueError(f"{self.path.name} has no video to read frames from")
+            raise ValueError(f"{name_of(self.path)} has no video to read frames from")
         reader = FrameReader(self._decoder.frames(max_side_px))
         self._open_readers.callback(reader.close)
         return reader
@@ -201,7 +201,7 @@ class MediaFile:
                 pictures = drawn_pictures(upright, self.duration_seconds, drawing)
             if self.has_audio:
                 sound = passes.enter_context(closing(self._decoder.sound(COPY_SAMPLE_RATE_HZ, "stereo")))
-            write_mp4(self.path.name, self.duration_seconds, pictures, sound, target, on_progress)
+            write_mp4(name_of(self.path), self.duration_seconds, pictures, sound, target, on_progress)
 
 
 class FrameReader:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
-from sentiment.decoding import StreamChoice, open_container, timed_video_frames, video_stream
+from sentiment.decoding import StreamChoice, name_of, open_container, timed_video_frames, video_stream
 from sentiment.errors import MediaError
 from sentiment.orientation import display_matrix, square_pixel_size, turned
 from sentiment.sound import sound_chunks
@@ -65,7 +65,7 @@ def write_copy(
     sound = None
     if choice.audio_index is not None:
         sound = sound_chunks(path, choice, COPY_SAMPLE_RATE_HZ, "stereo")
-    write_mp4(path.name, choice.duration_seconds, pictures, sound, target, on_progress)
+    write_mp4(name_of(path), choice.duration_seconds, pictures, sound, target, on_progress)
 
 
 def drawn_pictures(
