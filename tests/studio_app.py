@@ -85,10 +85,16 @@ def running_app(
 
 @contextlib.contextmanager
 def running_browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    require(chromium is not None, "Chromium")
+    chromium = find_chromium()
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGS)
+
+
+def find_chromium() -> str:
+    """The browser's path; the test is skipped where there is none."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    require(chromium is not None, "Chromium")
+    return str(chromium)
 
 
 def visit(app: App, browser: Browser) -> Page:
