@@ -174,6 +174,7 @@ def _check_out(folder: Path) -> None:
 
 def print_timeline(timeline: Timeline) -> None:
     """A line per segment, "0:04  joy 82%  positive  Look at that!", and the headline. A terminal gets short lines."""
+    from sentiment.languages import language_note
     from sentiment.timeline import headline
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
@@ -182,6 +183,8 @@ def print_timeline(timeline: Timeline) -> None:
         line = _table_line(prediction)
         print(line if len(line) <= width else line[: width - 1] + "…")
     print(f"\n{headline(timeline)}")
+    if note := language_note(timeline):
+        print(note)
 
 
 def _table_line(prediction: SegmentPrediction) -> str:
@@ -195,6 +198,8 @@ def _table_line(prediction: SegmentPrediction) -> str:
         emotion = f"{name} {format_percent(prediction.affect.confidence)}"
         sentiment = prediction.affect.top_sentiment
     words = prediction.segment.text if prediction.segment.kind == "speech" else "(silent)"
+    if prediction.segment.translation:
+        words += f" [{prediction.segment.translation}]"
     return f"{format_clock(prediction.segment.start_seconds):>7}  {emotion:<25}  {sentiment:<9}  {words}"
 
 
