@@ -1,9 +1,9 @@
 """Several people's reactions to one stimulus, on its timeline: their mean, and how far they lie apart.
 
-A viewer counts wherever they have an answer, certain or not: probabilities are calibrated, so their scores may be
-averaged as they are, while leaving out the unsure ones would leave the strong ones in. Where a viewer has no answer
-(no face in the picture, not recording yet or any more) they do not count, and nothing stands in for them: how many
-do count is told for every moment.
+A viewer counts wherever they have an answer, certain or not: what is unsure is mostly weak, and a mean without it would
+make every reaction look strong. What names an emotion counts certain answers alone. Where a viewer has no answer (no
+face in the picture, not recording yet or any more) they do not count, and nothing stands in for them: how many do
+count is told for every moment.
 """
 
 from __future__ import annotations
