@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from contextvars import ContextVar
 from dataclasses import replace
 from html import unescape
 
@@ -81,6 +82,12 @@ def test_a_fault_of_the_program_does_not_look_like_an_end(monkeypatch):
     with pytest.raises(RuntimeError, match="broke off"):
         told(follow(work))
     assert logged == [ZeroDivisionError]
+
+
+def test_background_work_is_done_in_the_readers_context():
+    visitor = ContextVar("visitor")
+    visitor.set("ann")
+    assert told(follow(lambda emit: emit(visitor.get()))) == ["ann"]
 
 
 def test_words_and_names_from_a_file_are_escaped():
