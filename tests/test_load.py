@@ -11,8 +11,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+from bench_long_life import LongLife
 from gradio_client import Client, handle_file
-from long_life import LongLife
 from media_files import even_times, write_media
 from playwright.sync_api import Browser, expect
 from small_parts import require_whisper
