@@ -113,7 +113,7 @@ def ranking_figure(ranked: Sequence[Row], names: Mapping[str, str]) -> Figure:
     axis = {"gridcolor": GRID_COLOUR, "fixedrange": True, "zeroline": False}
     figure.update_layout(
         height=PLOT_HEIGHT_PX,
-        margin={"l": 50, "r": 14, "t": 8, "b": 62},
+        margin={"l": 50, "r": 20, "t": 8, "b": 48},
         paper_bgcolor=INVISIBLE,
         plot_bgcolor=INVISIBLE,
         font={"family": FONT_FAMILY, "size": 12, "color": TEXT_COLOUR},
@@ -125,8 +125,8 @@ def ranking_figure(ranked: Sequence[Row], names: Mapping[str, str]) -> Figure:
             **axis,
             "range": [-1.04, 1.04],
             "tickvals": [-1, -0.5, 0, 0.5, 1],
-            "ticktext": ["−1<br>negative", "−0.5", "0", "0.5", "+1<br>positive"],
-            "title": {"text": "mean sentiment", "standoff": 4},
+            "ticktext": ["−1", "−0.5", "0", "+0.5", "+1"],
+            "title": {"text": "negative ← mean sentiment → positive", "standoff": 4},
         },
         yaxis={**axis, "range": [-0.03, 1.04], "tickformat": ".0%", "title": {"text": "certain", "standoff": 4}},
     )
