@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextvars import copy_context
 from typing import TypeVar
 
@@ -23,7 +23,7 @@ class _Cancelled(Exception):
     """Raised inside the work when its reader is gone."""
 
 
-def follow(work: Callable[[Callable[[Event], None]], None]) -> Iterator[Event | None]:
+def follow(work: Callable[[Callable[[Event], None]], None]) -> Generator[Event | None, None, None]:
     """Run `work(emit)` in a thread and yield what it emits; None where nothing came for HEARTBEAT_SECONDS.
 
     Closing the iterator ends the work the next time it emits. What the work raises is raised here; an

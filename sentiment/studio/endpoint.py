@@ -7,7 +7,9 @@ command line and the Python API.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -145,31 +147,38 @@ class _Run:
             emit(zero_gpu.analyze_video(file, models, settings, lambda *stage: emit(stage), corrections))
 
         try:
-            for event in follow(work):
-                self._visitors.check(request)
-                if isinstance(event, Timeline):
-                    return event
-                if event is not None:
-                    stage, done_seconds, total_seconds = event
-                    progress((round(done_seconds), round(total_seconds)), desc=STAGE_NAMES[stage], unit="seconds")
+            with self._visitors.waiting(request) as left, closing(follow(work)) as events:
+                for event in events:
+                    if left.is_set():
+                        raise gr.Error("The visitor has left.", print_exception=False)
+                    if isinstance(event, Timeline):
+                        return event
+                    if event is not None:
+                        stage, done_seconds, total_seconds = event
+                        progress((round(done_seconds), round(total_seconds)), desc=STAGE_NAMES[stage], unit="seconds")
         except SentimentError as error:
             raise as_message(error) from error
         raise RuntimeError("an analysis ended without a timeline")
 
 
 class _Visitors:
-    """Who has left: an analysis that nobody waits for any more would keep others waiting."""
+    """Who waits for an analysis. One that nobody waits for any more would keep others waiting."""
 
     def __init__(self) -> None:
-        self._gone: set[str] = set()
+        self._waiting: set[tuple[str | None, threading.Event]] = set()
 
     def leave(self, request: gr.Request) -> None:
         """Gradio says that this visitor's connection has ended."""
-        if request.session_hash is not None:
-            self._gone.add(request.session_hash)
+        for session, left in tuple(self._waiting):
+            if session == request.session_hash:
+                left.set()
 
-    def check(self, request: gr.Request | None) -> None:
-        """Raises gr.Error, which ends the analysis, where the visitor who asked for it has left."""
-        if request is not None and request.session_hash in self._gone:
-            self._gone.discard(request.session_hash)
-            raise gr.Error("The visitor has left.", print_exception=False)
+    @contextmanager
+    def waiting(self, request: gr.Request | None) -> Iterator[threading.Event]:
+        """For as long as a visitor waits; the event is set when they have left."""
+        entry = (request.session_hash if request is not None else None, threading.Event())
+        self._waiting.add(entry)
+        try:
+            yield entry[1]
+        finally:
+            self._waiting.discard(entry)
