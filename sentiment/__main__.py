@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from sentiment.batch_command import add_batch_command, batch
+from sentiment.compare_command import COMMANDS as COMPARE_COMMANDS
+from sentiment.compare_command import add_compare_commands, run_compare_command
 from sentiment.edit_options import add_edit_options, edits_from
 from sentiment.errors import SentimentError, SettingsError
 
@@ -76,6 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
     repeat.add_argument("record", type=Path, metavar="RECORD", help="a timeline.json or a bundle.zip")
     repeat.add_argument("video", type=Path, metavar="VIDEO", help="the file that was analysed")
     add_batch_command(commands)
+    add_compare_commands(commands)
     for command in (analyze, repeat):
         command.add_argument(
             "--checkpoint", metavar="DIR", help="trained weights: a folder or hf://NAME (default: the bundled ones)"
@@ -95,6 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return repeat(options)
             if options.command == "batch":
                 return batch(options)
+            if options.command in COMPARE_COMMANDS:
+                return run_compare_command(options, _StageBars)
             timeline = analyze(options)
     except SentimentError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)

@@ -43,6 +43,9 @@ VIEWERS_SHARE = 0.14
 MAX_VIEWER_LINES = 12
 """With more viewers their own lines are a tangle; the band stands for them."""
 
+LAST_TICK_PX = 24
+"""Room to the right for half of "100%"; Plotly leaves out what does not fit."""
+
 SCORE_TICKS = {"tickvals": [-1, -0.5, 0, 0.5, 1], "ticktext": ["−1", "−0.5", "0", "+0.5", "+1"]}
 
 ZERO_LINE = {"zeroline": True, "zerolinecolor": TEXT_COLOUR, "zerolinewidth": 1}
@@ -67,6 +70,7 @@ def comparison_figure(comparison: Comparison) -> Figure:
     figure.update_yaxes(range=[-1.04, 1.04], **SCORE_TICKS, **ZERO_LINE)
     if comparison.is_relative:
         figure.update_xaxes(tickvals=[0, 0.25, 0.5, 0.75, 1], ticktext=["0%", "25%", "50%", "75%", "100%"])
+        figure.update_layout(margin_r=LAST_TICK_PX)
     return figure
 
 
@@ -87,7 +91,7 @@ def reactions_figure(reactions: Reactions) -> Figure:
     figure.add_trace(_steps(cells.edges, reactions.mean, "mean", {"color": VIEWERS_COLOUR, "width": 3}))
     figure.add_trace(_viewer_counts(reactions))
     figure.add_trace(_hover(cells.edges, [_reactions_hover(reactions, i) for i in range(len(cells.lengths))]))
-    figure.update_yaxes(range=[-1.04, 1.04], domain=[VIEWERS_SHARE + 0.08, 1], **SCORE_TICKS, **ZERO_LINE)
+    figure.update_yaxes(range=[-1.04, 1.04], domain=[VIEWERS_SHARE + 0.1, 1], **SCORE_TICKS, **ZERO_LINE)
     count = len(reactions.recordings)
     figure.update_layout(
         yaxis2={
@@ -97,7 +101,8 @@ def reactions_figure(reactions: Reactions) -> Figure:
             "fixedrange": True,
             "showgrid": False,
             "anchor": "x",
-        }
+        },
+        xaxis_anchor="y2",  # the times stand at the bottom of all
     )
     return figure
 

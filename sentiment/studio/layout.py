@@ -8,11 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import NamedTuple
 
 import gradio as gr
 
 from sentiment.export import EXPORT_KINDS, ExportKind
 from sentiment.studio import glance, panels
+from sentiment.studio.compare_layout import ComparePage, lay_out_compare
+from sentiment.studio.reactions_layout import ReactionsPage, lay_out_reactions
 from sentiment.studio.session import languages
 
 WEBCAM_CONSTRAINTS = {"video": {"width": {"ideal": 1280}, "height": {"ideal": 720}}}
@@ -100,16 +103,29 @@ class Page:
         ]
 
 
-def lay_out(hours_kept: int, has_example: bool, model_card: Path | None, where: str = panels.LOCAL) -> Page:
+class Pages(NamedTuple):
+    """What can be chosen in the masthead."""
+
+    analyse: Page
+    compare: ComparePage
+    reactions: ReactionsPage
+
+
+def lay_out(hours_kept: int, has_example: bool, model_card: Path | None, where: str = panels.LOCAL) -> Pages:
     """Put everything on the page; must be called within gr.Blocks."""
     _html(panels.HEADER, elem_id="masthead")
-    with gr.Tabs(elem_id="pages"), gr.Tab("Analyse", elem_id="analyse-page"):
-        page = _analyse_page(has_example)
+    with gr.Tabs(elem_id="pages"):
+        with gr.Tab("Analyse", elem_id="analyse-page"):
+            analyse = _analyse_page(has_example)
+        with gr.Tab("Compare", elem_id="compare-page"):
+            compare = lay_out_compare()
+        with gr.Tab("Reactions", elem_id="reactions-page"):
+            reactions = lay_out_reactions()
     _html(panels.footer(hours_kept, has_card=model_card is not None, where=where))
     if model_card is not None:
         with gr.Accordion("Model card", open=False, elem_id="model-card"):
             gr.Markdown(model_card.read_text(encoding="utf-8"))
-    return page
+    return Pages(analyse, compare, reactions)
 
 
 def _analyse_page(has_example: bool) -> Page:

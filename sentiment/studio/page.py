@@ -18,10 +18,12 @@ from sentiment.errors import SentimentError
 from sentiment.limits import DEFAULT_LIMITS, Limits
 from sentiment.pipeline import LoadedModels
 from sentiment.studio import panels
+from sentiment.studio.compare_tab import connect_compare
 from sentiment.studio.endpoint import add_endpoints
 from sentiment.studio.events import HOURS_KEPT, OFF_THE_API, SLOTS, Updates, as_message
 from sentiment.studio.exports import connect_exports
 from sentiment.studio.layout import Page, lay_out
+from sentiment.studio.reactions_tab import connect_reactions
 from sentiment.studio.session import Session, follow_analysis, settings_for
 from sentiment.studio.showing import finished, shown
 from sentiment.studio.theme import make_theme
@@ -30,7 +32,7 @@ from sentiment.studio.uploads import fetch_nothing
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 EXAMPLE = ASSETS / "example.mp4"
 
-SCRIPTS = ("timeline.js", "now.js", "why.js", "control.js")
+SCRIPTS = ("timeline.js", "now.js", "why.js", "control.js", "compare.js")
 """In assets/studio/: one closure of four parts, in this order."""
 
 SWEEP_SECONDS = 600
@@ -49,10 +51,13 @@ def build_studio(models: LoadedModels, limits: Limits = DEFAULT_LIMITS, where: s
         fill_width=True,
         delete_cache=(SWEEP_SECONDS, HOURS_KEPT * 3600),
     ) as demo:
-        page = lay_out(HOURS_KEPT, EXAMPLE.is_file(), model_card if model_card.is_file() else None, where)
+        pages = lay_out(HOURS_KEPT, EXAMPLE.is_file(), model_card if model_card.is_file() else None, where)
+        page = pages.analyse
         _connect_analysis(page, models, limits)
         connect_exports(page)
         _connect_rest(page)
+        connect_compare(pages.compare, models, limits)
+        connect_reactions(pages.reactions, models, limits)
         add_endpoints(demo, models, limits)
     return demo.queue(max_size=MAX_WAITING)
 
