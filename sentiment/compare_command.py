@@ -7,6 +7,7 @@ stdout as a table, as JSON or as CSV. Exit code of `reactions`: 1 where a record
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -195,8 +196,10 @@ def _starts(given: str | None, count: int) -> Sequence[float]:
         return [0.0] * count
     try:
         starts = [float(part) for part in given.split(",")]
-    except ValueError as error:
-        raise SettingsError(f"--starts needs seconds with commas between, such as 0,1.5; got {given!r}.") from error
+    except ValueError:
+        starts = [math.nan]
+    if not all(math.isfinite(start) for start in starts):
+        raise SettingsError(f"--starts needs seconds with commas between, such as 0,1.5; got {given!r}.")
     if len(starts) != count:
         raise SettingsError(f"--starts needs a number for each of {count} recordings, got {len(starts)}.")
     return starts

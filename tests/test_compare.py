@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from timelines import UNSURE, affect, doubtful_timeline, prediction, sample_timeline, timeline_of
 
+from sentiment import __main__ as cli
 from sentiment.compare import compare_timelines, comparison_headline, format_score, length_note
 from sentiment.compare_figures import comparison_figure, reactions_figure
 from sentiment.compare_records import is_record, read_timeline
@@ -458,3 +459,80 @@ def test_a_record_that_is_nested_too_deeply_is_refused(tmp_path):
     path.write_text("[" * 100_000, encoding="utf-8")
     with pytest.raises(SettingsError, match=r"deep\.json"):
         read_timeline(path)
+
+
+# ---------------------------------------------------------------- on the command line
+
+
+@pytest.fixture
+def records(tmp_path):
+    """Of a cut, of another one, and of a viewer."""
+
+    def record(name: str, *segments: SegmentPrediction, seconds: float) -> str:
+        timeline = cut(*segments, seconds=seconds, name=f"{name}.mp4")
+        timeline.provenance.update(settings={}, file_sha256="0", checkpoint={}, transcriber={})
+        path = tmp_path / f"{name}.json"
+        path.write_text(timeline_json(timeline), encoding="utf-8")
+        return str(path)
+
+    def by_face(start: float, end: float, score: float, kind: str) -> SegmentPrediction:
+        answer = scored(score)
+        return SegmentPrediction(
+            Segment(start, end, kind), answer, {("video",): answer}, True, presence=(False, False, True)
+        )
+
+    return {
+        "before": record("before", by_face(0, 4, -0.6, "silent"), by_face(4, 8, 0.2, "silent"), seconds=8),
+        "after": record("after", by_face(0, 4, 0.6, "silent"), seconds=4),
+        "viewer": record("viewer", by_face(0, 2, 0.4, "watched"), by_face(2, 4, 0.8, "watched"), seconds=4),
+    }
+
+
+def test_compare_prints_a_table_of_two_records(records, capsys):
+    assert cli.main(["compare", records["before"], records["after"]]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["A  before.mp4", "B  after.mp4"]
+    assert next(line for line in lines if line.startswith("mean")).split() == ["mean", "−0.20", "+0.60", "+0.80"]
+    assert any(line.startswith("0:00 – 0:04") and "+1.20" in line for line in lines)
+    assert lines[-1].startswith("On average B is more positive than A")
+
+
+def test_compare_prints_json_and_csv(records, capsys):
+    assert cli.main(["compare", records["before"], records["after"], "--relative", "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["axis"] == "relative" and content["edges"] == [0, 0.5, 1]
+    assert cli.main(["compare", records["before"], records["after"], "--csv"]) == 0
+    assert len(rows_of(capsys.readouterr().out)) == 2
+
+
+def test_reactions_print_the_mean_over_time(records, capsys):
+    assert cli.main(["reactions", "--stimulus", records["before"], records["viewer"], "--starts", "-2"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[1:5] == [
+        ["0:00", "–", "–", "0", "of", "1"],
+        ["0:02", "+0.40", "–", "1", "of", "1"],
+        ["0:04", "+0.80", "–", "1", "of", "1"],
+        ["0:06", "–", "–", "0", "of", "1"],
+    ]
+
+
+def test_a_bad_recording_is_left_out_by_name_and_the_others_go_on(records, text_named_mp4, capsys):
+    arguments = ["reactions", records["viewer"], str(text_named_mp4), records["after"], "--json"]
+    assert cli.main(arguments) == 1
+    printed = capsys.readouterr()
+    assert [viewer["name"] for viewer in json.loads(printed.out)["viewers"]] == ["viewer.mp4"]
+    left_out = [line for line in printed.err.splitlines() if line.startswith("left out: ")]
+    assert ["notes.mp4" in left_out[0], "after.mp4 was read as somebody who speaks" in left_out[1]] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said_of_it"),
+    [
+        (["--starts", "0,1"], "a number for each of 1 recordings, got 2"),
+        (["--starts", "soon"], "got 'soon'"),
+        (["--starts", "nan"], "got 'nan'"),
+    ],
+)
+def test_starts_that_are_none_are_one_line_and_exit_code_2(records, arguments, said_of_it, capsys):
+    assert cli.main(["reactions", records["viewer"], *arguments]) == 2
+    assert said_of_it in capsys.readouterr().err
