@@ -100,13 +100,15 @@ def _connect_analysis(page: Page, models: LoadedModels, limits: Limits) -> None:
 
     start, changing = page.start, page.changing
     at_once: dict[str, Any] = {"queue": False, **OFF_THE_API}
+    # Until it is its turn, Gradio says on the card how many come first.
+    in_turn = {**SLOTS, **OFF_THE_API, "show_progress": "minimal", "show_progress_on": page.progress.bars}
     runs = [
         # In the queue, although it takes no time: of an error outside of it the visitor would be told nothing.
         start.analyse.click(begin, [start.file, start.webcam], changing, **OFF_THE_API).success(
-            analyse, [start.file, start.webcam, start.language], changing, **SLOTS, **OFF_THE_API
+            analyse, [start.file, start.webcam, start.language], changing, **in_turn
         ),
         start.example.click(lambda: _waiting(page), None, changing, **at_once).success(
-            analyse_example, [start.language], changing, **SLOTS, **OFF_THE_API
+            analyse_example, [start.language], changing, **in_turn
         ),
     ]
     for run in runs:
