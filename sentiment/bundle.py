@@ -22,7 +22,7 @@ from sentiment.datatypes import Timeline
 from sentiment.export import EXPORT_KINDS, ExportKind, ExportProgress, possible_kinds, write_all
 from sentiment.plain_text import video_name
 from sentiment.repeat import repeat_command
-from sentiment.timeline import headline
+from sentiment.timeline import edits_in_short, headline
 from sentiment.timeline_json import SCHEMA_VERSION
 
 COMPRESSED_ALREADY = (".mp4",)
@@ -98,6 +98,7 @@ def readme(timeline: Timeline, kinds: Iterable[ExportKind]) -> str:
             "FILES",
             *(f"  {file_name:<{width}}  {text}" for file_name, text in files),
             "",
+            *_what_was_corrected(timeline),
             *_how_to_cite(timeline, name),
             *_how_to_repeat(timeline, name),
             "HOW TO READ IT",
@@ -107,6 +108,18 @@ def readme(timeline: Timeline, kinds: Iterable[ExportKind]) -> str:
             "",
         )
     )
+
+
+def _what_was_corrected(timeline: Timeline) -> list[str]:
+    edits = edits_in_short(timeline)
+    if not edits:
+        return []
+    return [
+        "CORRECTED",
+        f"  {', '.join(edits)}. What was recognised stands beside it: heard_text in timeline.json and segments.csv;",
+        "  all corrections are under edits in timeline.json, and are part of the result when it is repeated.",
+        "",
+    ]
 
 
 def _how_to_cite(timeline: Timeline, name: str) -> list[str]:

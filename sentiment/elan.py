@@ -1,10 +1,13 @@
 """A timeline as tiers for ELAN, the annotation tool of the Max Planck Institute (.eaf).
 
 words                              what was said
+translation                        the same in English, where that was read; no tier where nothing was translated
+heard                              what was recognised there, where a person has corrected it; else no tier
 emotion, sentiment                 the fused answer as a bare label, out of a controlled vocabulary
 confidence                         the probability of the emotion, as a number
 doubt                              what stands against an answer that is not certain; empty stretches are certain
 disagreement                       which signals contradict each other
+chosen face                        the number of the face that counts, where a person has chosen it; else no tier
 emotion of words | voice | face    what each signal says by itself
 
 The video is linked by its name: ELAN finds it in the folder of the .eaf, and asks where it is otherwise.
@@ -22,6 +25,7 @@ from sentiment.disagreement import disagreement
 from sentiment.doubt import doubt_about
 from sentiment.labels import EMOTIONS, MODALITIES, MODALITY_NAMES, SENTIMENTS
 from sentiment.plain_text import one_line, video_name
+from sentiment.timeline import heard_words
 from sentiment.timeline_json import rounded_probability
 
 if TYPE_CHECKING:
@@ -48,7 +52,7 @@ def eaf(timeline: Timeline) -> str:
     for name, labels in LABEL_TYPES.items():
         _add_vocabulary(document, name, labels)
     _link(document, video_name(timeline))
-    for tier, linguistic_type, value_of in _tiers():
+    for tier, linguistic_type, value_of in _tiers(timeline):
         document.add_tier(tier, linguistic_type)
         for prediction in timeline.segments:
             if value := value_of(prediction):
@@ -58,7 +62,7 @@ def eaf(timeline: Timeline) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{to_string(document)}\n'
 
 
-def _tiers() -> list[tuple[str, str, Callable[[SegmentPrediction], str]]]:
+def _tiers(timeline: Timeline) -> list[tuple[str, str, Callable[[SegmentPrediction], str]]]:
     """(name, linguistic type, value of a segment, "" where it has none) of each tier, from top to bottom."""
     tiers: list[tuple[str, str, Callable[[SegmentPrediction], str]]] = [
         ("words", "default-lt", lambda p: one_line(p.segment.text)),
@@ -68,6 +72,12 @@ def _tiers() -> list[tuple[str, str, Callable[[SegmentPrediction], str]]]:
         ("doubt", "default-lt", lambda p: str(doubt_about(p) or "")),
         ("disagreement", "default-lt", lambda p: disagreement(p) or ""),
     ]
+    if any(p.segment.translation for p in timeline.segments):
+        tiers.insert(1, ("translation", "default-lt", lambda p: one_line(p.segment.translation)))
+    if any(p.as_heard for p in timeline.segments):
+        tiers.append(("heard", "default-lt", lambda p: one_line(" · ".join(filter(None, heard_words(p))))))
+    if timeline.edits.faces:
+        tiers.append(("chosen face", "default-lt", lambda p: "" if p.face_track is None else str(p.face_track)))
     for modality in MODALITIES:
         tiers.append((f"emotion of {MODALITY_NAMES[modality]}", "emotion", _emotion_of(modality)))
     return tiers

@@ -12,13 +12,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sentiment.captions import answer_in_short
-from sentiment.datatypes import Affect, Moment, SegmentPrediction, Timeline
+from sentiment.datatypes import Affect, Moment, Segment, SegmentPrediction, Timeline
 from sentiment.disagreement import disagreement
 from sentiment.figures import emotion_figure, sentiment_figure
 from sentiment.labels import EMOTION_COLOURS, MODALITIES, MODALITY_NAMES, SENTIMENT_COLOURS
+from sentiment.languages import language_name, language_note
 from sentiment.plain_text import one_line, video_name
 from sentiment.repeat import repeat_command
-from sentiment.timeline import certain_seconds, certain_share_so_far, format_clock, format_percent, headline
+from sentiment.timeline import (
+    certain_seconds,
+    certain_share_so_far,
+    edits_in_short,
+    format_clock,
+    format_percent,
+    headline,
+    heard_words,
+)
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -39,6 +48,8 @@ def html_report(timeline: Timeline) -> str:
         name=video_name(timeline) or "Video",
         headline=headline(timeline),
         chips=_chips(timeline),
+        language=timeline.language,
+        language_note=language_note(timeline),
         plotly_js=get_plotlyjs(),
         emotion_plot=_plot(emotion_figure(timeline, show_legend=False), "emotions"),
         sentiment_plot=_plot(sentiment_figure(timeline, show_legend=False), "sentiments"),
@@ -57,8 +68,11 @@ def html_report(timeline: Timeline) -> str:
 
 def _presentable(timeline: Timeline) -> Timeline:
     """The timeline with words on one line each, and without characters that a page may not hold."""
-    segments = tuple(replace(p, segment=replace(p.segment, text=one_line(p.segment.text))) for p in timeline.segments)
-    return replace(timeline, segments=segments)
+    return replace(timeline, segments=tuple(replace(p, segment=_on_one_line(p.segment)) for p in timeline.segments))
+
+
+def _on_one_line(segment: Segment) -> Segment:
+    return replace(segment, text=one_line(segment.text), translation=one_line(segment.translation))
 
 
 def _plot(figure: Figure, element_id: str) -> str:
@@ -74,8 +88,8 @@ def _chips(timeline: Timeline) -> list[str]:
         f"face {format_percent(summary.face_share)}",
     ]
     if timeline.language:
-        chips.append(f"language {timeline.language}")
-    return chips
+        chips.append(f"language {language_name(timeline.language)}")
+    return chips + edits_in_short(timeline)
 
 
 def _shares(timeline: Timeline) -> list[dict[str, str]]:
@@ -125,6 +139,8 @@ def _row(prediction: SegmentPrediction) -> dict[str, Any]:
         "answer": answer_in_short(prediction) or "no answer",
         "sentiment": affect.top_sentiment if affect else "–",
         "words": segment.text,
+        "translation": segment.translation,
+        "heard": one_line(" · ".join(filter(None, heard_words(prediction)))),
         "disagreement": disagreement(prediction),
         "alone": [_alone(prediction, modality) for modality in MODALITIES],
     }

@@ -20,6 +20,7 @@ from sentiment.disagreement import disagreement
 from sentiment.doubt import doubt_about
 from sentiment.labels import EMOTIONS, MODALITIES, MODALITY_NAMES, SENTIMENTS
 from sentiment.plain_text import video_name, without_control_characters
+from sentiment.timeline import heard_words
 from sentiment.timeline_json import answer_without, rounded_probability, rounded_time
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -30,7 +31,8 @@ PLACE_COLUMNS = ("video", "segment", "start_seconds", "end_seconds", "kind")
 
 SEGMENT_COLUMNS = (
     *PLACE_COLUMNS,
-    *("text", "top_emotion", "top_sentiment", "certain", "doubt", "disagreement"),
+    *("text", "translation", "heard_text", "heard_translation"),
+    *("top_emotion", "top_sentiment", "certain", "doubt", "disagreement", "face_track"),
     *(f"emotion_{name}" for name in EMOTIONS),
     *(f"sentiment_{name}" for name in SENTIMENTS),
 )
@@ -74,12 +76,17 @@ def _places(timeline: Timeline) -> Iterator[tuple[dict[str, Any], SegmentPredict
 
 def _segment_row(place: Mapping[str, Any], prediction: SegmentPrediction) -> dict[str, Any]:
     affect, doubt = prediction.affect, doubt_about(prediction)
+    heard_text, heard_translation = heard_words(prediction)
     row = {
         **place,
         "text": spreadsheet_safe(prediction.segment.text),
+        "translation": spreadsheet_safe(prediction.segment.translation),
+        "heard_text": spreadsheet_safe(heard_text),
+        "heard_translation": spreadsheet_safe(heard_translation),
         "certain": truth_cell(prediction.certain),
         "doubt": str(doubt or ""),
         "disagreement": disagreement(prediction) or "",
+        "face_track": "" if prediction.face_track is None else prediction.face_track,
     }
     if affect is not None:
         row |= {"top_emotion": affect.top_emotion, "top_sentiment": affect.top_sentiment}

@@ -87,6 +87,24 @@ def headline(timeline: Timeline) -> str:
     return _as_sentence(f"{so_far}certain for {format_percent(share)} of the time{most}: {moods}")
 
 
+def edits_in_short(timeline: Timeline) -> list[str]:
+    """What a person has put right, in a few words each: ["2 lines corrected by hand", "face chosen by hand"]."""
+    count = len({*timeline.edits.words, *timeline.edits.translations})
+    lines = [f"{count} line{'s' if count > 1 else ''} corrected by hand"] if count else []
+    return [*lines, "face chosen by hand"] if timeline.edits.faces else lines
+
+
+def heard_words(prediction: SegmentPrediction) -> tuple[str, str]:
+    """(words, translation) as they were recognised, each "" where a person has not corrected it."""
+    heard, segment = prediction.as_heard, prediction.segment
+    if heard is None:
+        return "", ""
+    return (
+        heard.text if heard.text != segment.text else "",
+        heard.translation if heard.translation != segment.translation else "",
+    )
+
+
 def format_clock(time_seconds: float) -> str:
     """A time as a player shows it, cut to the whole second: "0:42", "12:05", "1:02:03"."""
     minutes, seconds = divmod(int(time_seconds), 60)
@@ -158,6 +176,8 @@ def _strongest(certain: Sequence[_Certain], sentiment: str) -> Moment | None:
 def _nothing_answered(timeline: Timeline) -> str:
     if not timeline.is_complete:
         return "Nothing could be read so far."
+    if any(p.segment.kind == "watched" for p in timeline.segments):
+        return "Nothing could be read: no face was seen."
     heard = "no speech was heard" if timeline.summary.speech_share == 0 else "the speech could not be read"
     seen = "no face was seen" if timeline.summary.face_share == 0 else "the face could not be read"
     return f"Nothing could be read: {heard} and {seen}."

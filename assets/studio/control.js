@@ -9,6 +9,9 @@ function draw() {
   const seconds = momentSeconds();
   const index = indexAt(seconds);
   const segment = timeline.segments[index];
+  keepPlace();
+  keepEditor();
+  markChanged();
   drawPlayhead(seconds, segment);
   lightRow(isWithin(segment, seconds) ? index : -1);
   showBars(segment, seconds);
@@ -47,6 +50,7 @@ new MutationObserver(drawSoon).observe(document, {
 // ---- clicks
 
 document.addEventListener("click", (event) => {
+  if (event.target.closest(LINE_TOOLS)) return;
   const start = event.target.closest("#results [data-start]")?.dataset.start;
   const plot = event.target.closest("#timeline .js-plotly-plot");
   const seconds = start !== undefined ? Number(start) : plot?._fullLayout ? timeUnder(plot, event) : null;

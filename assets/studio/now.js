@@ -51,6 +51,7 @@ function overlay(card, name, isShown) {
 }
 
 let lit = null;
+let litIndex = -1;
 let leftAloneUntil = 0;
 
 /** Lights the row of the transcript, and brings it into sight within its own box: the page stays where it is. */
@@ -61,7 +62,8 @@ function lightRow(index) {
     old.classList.remove("now");
     old.removeAttribute("aria-current");
   }
-  const isAnother = lit !== row;
+  const isAnother = litIndex !== index;
+  litIndex = index;
   lit = row;
   if (!row) return;
   row.classList.add("now");

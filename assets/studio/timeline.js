@@ -1,8 +1,10 @@
-// The script of the page, in four parts that lie in one closure:
+// The script of the page, in parts that lie in one closure:
 //
 //   timeline.js   what was found, and where the player is
 //   now.js        what moves with the player: playhead, lit row, live bars
 //   why.js        what the answer of the moment rests on
+//   correct.js    corrections of the transcript
+//   faces.js      whose face counts
 //   control.js    clicks, keys, and when to draw
 //
 // Gradio replaces what it shows whenever it likes: after an analysis, a Cancel, a change of theme. So nothing on
@@ -25,8 +27,10 @@ const momentSeconds = () => player()?.currentTime ?? soughtSeconds;
 function readTimeline() {
   const text = document.querySelector("#evidence [data-timeline]")?.dataset.timeline ?? "";
   if (!text || text === timelineText) return false;
+  const before = timeline;
   timelineText = text;
   timeline = JSON.parse(text);
+  noteAnswers(before, timeline);
   return true;
 }
 

@@ -2,6 +2,9 @@
 
 const ABSENT = { words: "none in a language it reads", voice: "not heard", face: "not seen" };
 
+const NOTHING = "Nothing that could be read: no words, no voice, no face.";
+const NO_FACE = "Nothing that could be read: no face was seen.";
+
 const EMOTIONS_SHOWN = 2; // of what one signal says: the likeliest, and what comes next
 
 let shownWhy = null;
@@ -20,7 +23,8 @@ function evidenceOf(segment) {
   const parts = [fused(segment)];
   if (segment.disagreement) parts.push(make("p", "flag", `${capital(segment.disagreement)}; check this moment.`));
   if (!segment.answer) return parts;
-  parts.push(...timeline.signals.map((signal) => alone(signal, segment.alone[signal], segment)));
+  const asked = segment.kind === "watched" ? ["face"] : timeline.signals;
+  parts.push(...asked.map((signal) => alone(signal, segment.alone[signal], segment)));
   if (Object.keys(segment.without).length > 1) parts.push(without(segment));
   return parts;
 }
@@ -35,15 +39,26 @@ function fused(segment) {
     head.append(image);
   }
   const words = make("div");
-  words.append(answerLine(segment.answer), make("p", "note", segment.state));
-  if (segment.text) words.append(make("p", "said", `“${segment.text}”`));
+  words.append(answerLine(segment), make("p", "note", segment.state));
+  if (segment.text) words.append(inLanguage(timeline.language, make("p", "said", `“${segment.text}”`)));
+  if (segment.translation) {
+    words.append(inLanguage("en", make("p", "translation", `“${segment.translation}”`)));
+    words.append(make("p", "note", "read through this translation: nuance is lost"));
+  }
+  if (segment.heard) words.append(make("p", "note", "words corrected by hand"));
   head.append(words);
   return head;
 }
 
-function answerLine(answer) {
+/** Tells a screen reader which voice to take. */
+function inLanguage(language, element) {
+  if (language) element.lang = language;
+  return element;
+}
+
+function answerLine({ answer, kind }) {
   const line = make("p", "answer");
-  line.append(...(answer ? inShort(answer) : ["Nothing that could be read: no words, no voice, no face."]));
+  line.append(...(answer ? inShort(answer) : [kind === "watched" ? NO_FACE : NOTHING]));
   return line;
 }
 

@@ -38,8 +38,10 @@ def thumbnail_source(thumbnail: bytes) -> str:
 
 
 def _to_dict(timeline: Timeline, with_pictures: bool) -> dict[str, Any]:
-    """Labels with their colours, and all segments."""
+    """Which analysis it is of, labels with their colours, and all segments."""
     return {
+        "language": timeline.language,
+        "analysis": timeline.provenance.get("created_at"),
         "emotions": [[name, EMOTION_COLOURS[name]] for name in EMOTIONS],
         "sentiments": [[name, SENTIMENT_COLOURS[name]] for name in SENTIMENTS],
         "signals": list(MODALITY_NAMES.values()),
@@ -49,12 +51,15 @@ def _to_dict(timeline: Timeline, with_pictures: bool) -> dict[str, Any]:
 
 def _segment(prediction: SegmentPrediction, with_pictures: bool) -> dict[str, Any]:
     """One segment. Answers are {"emotion": (7,), "sentiment": (3,)} in the order of the labels, or null."""
-    segment, thumbnail = prediction.segment, prediction.thumbnail
+    segment, heard, thumbnail = prediction.segment, prediction.as_heard, prediction.thumbnail
     return {
         "start": round(segment.start_seconds, TIME_DIGITS),
         "end": round(segment.end_seconds, TIME_DIGITS),
         "when": f"{format_clock(segment.start_seconds)} – {format_clock(segment.end_seconds)}",
+        "kind": segment.kind,
         "text": segment.text,
+        "translation": segment.translation,
+        "heard": None if heard is None else {"text": heard.text, "translation": heard.translation},
         "answer": _answer(prediction.affect),
         "state": _state(prediction),
         "alone": {MODALITY_NAMES[m]: _answer(prediction.alone(m)) for m in MODALITIES},

@@ -5,9 +5,9 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
-from gradio.events import Dependency
 
 from sentiment.datatypes import Timeline
 from sentiment.errors import SentimentError
@@ -17,9 +17,9 @@ from sentiment.studio.events import OFF_THE_API, SLOTS, Updates, as_message
 from sentiment.studio.layout import Export, Page
 
 
-def connect_exports(page: Page) -> list[Dependency]:
+def connect_exports(page: Page) -> list[dict[str, Any]]:
     """What takes long to make is made when somebody asks for it. Returns these events: cancelling one ends the work."""
-    runs = []
+    runs: list[dict[str, Any]] = []
     for export in page.results.exports:
         if export.make is None:
             continue
@@ -72,7 +72,9 @@ def exports_folder() -> Path:
 
 def _offer(export: Export, path: Path | None = None) -> Updates:
     """The button that is of use: to take the file, or where there is none yet, to have it made."""
-    updates: Updates = {export.download: gr.update(value=path and str(path), visible=path is not None, interactive=True)}
+    updates: Updates = {
+        export.download: gr.update(value=path and str(path), visible=path is not None, interactive=True)
+    }
     if export.make is not None:
         updates[export.make] = gr.update(value=f"Make: {export.kind.label}", visible=path is None, interactive=True)
     return updates

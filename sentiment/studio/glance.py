@@ -8,9 +8,17 @@ from html import escape
 from sentiment.datatypes import Moment, SegmentPrediction, Timeline
 from sentiment.disagreement import disagreement
 from sentiment.labels import EMOTION_COLOURS, EMOTIONS, SENTIMENT_COLOURS, SENTIMENTS
+from sentiment.languages import language_name, language_note
 from sentiment.studio.evidence import thumbnail_source
-from sentiment.studio.panels import dot, emotion_name
-from sentiment.timeline import certain_seconds, certain_share_so_far, format_clock, format_percent, headline
+from sentiment.studio.panels import dot, emotion_name, is_watched
+from sentiment.timeline import (
+    certain_seconds,
+    certain_share_so_far,
+    edits_in_short,
+    format_clock,
+    format_percent,
+    headline,
+)
 
 # ---------------------------------------------------------------- the whole video
 
@@ -18,25 +26,25 @@ from sentiment.timeline import certain_seconds, certain_share_so_far, format_clo
 def verdict(timeline: Timeline, note: str = "") -> str:
     """The sentence of summary with a dot before each emotion it names, and the shares it rests on as chips."""
     chips = "".join(f"<li>{escape(chip)}</li>" for chip in _chips(timeline))
-    note_line = f'<p class="note">{escape(note)}</p>' if note else ""
+    notes = (note, language_note(timeline))
+    note_line = "".join(f'<p class="note">{escape(line)}</p>' for line in notes if line)
     return f'<p class="headline">{_with_dots(headline(timeline))}</p>{note_line}<ul class="chips">{chips}</ul>'
 
 
 def _chips(timeline: Timeline) -> list[str]:
     summary = timeline.summary
-    chips = [
-        f"certain for {format_percent(certain_share_so_far(timeline))} of the time",
-        f"speech {format_percent(summary.speech_share)}",
-        f"face {format_percent(summary.face_share)}",
-    ]
+    chips = [f"certain for {format_percent(certain_share_so_far(timeline))} of the time"]
+    if not is_watched(timeline):
+        chips.append(f"speech {format_percent(summary.speech_share)}")
+    chips.append(f"face {format_percent(summary.face_share)}")
     disagreements = sum(disagreement(p) is not None for p in timeline.segments)
     if disagreements:
         chips.append(f"signals disagree in {_count(disagreements)}")
     if summary.unanswered_segments:
         chips.append(f"no answer for {_count(summary.unanswered_segments)}")
     if timeline.language:
-        chips.append(f"language {timeline.language}")
-    return chips
+        chips.append(f"language {language_name(timeline.language)}")
+    return chips + edits_in_short(timeline)
 
 
 def _count(segments: int) -> str:
@@ -86,7 +94,7 @@ def _moment(timeline: Timeline, side: str, moment: Moment | None) -> str:
         so_far = "" if timeline.is_complete else " so far"
         return f'<div class="moment none">{name}<span class="note">None that is certain{so_far}.</span></div>'
     prediction = timeline.segments[moment.segment_index]
-    words = prediction.segment.text or "no speech"
+    words = prediction.segment.text or ("face only" if is_watched(timeline) else "no speech")
     return (
         f'<button type="button" class="moment" data-start="{prediction.segment.start_seconds:.3f}">'
         f"{_picture(prediction)}<span>{name}"

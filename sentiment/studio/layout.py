@@ -22,6 +22,14 @@ WEBCAM_CONSTRAINTS = {"video": {"width": {"ideal": 1280}, "height": {"ideal": 72
 """Left out, the browser is asked for up to 2880x2160, which nobody here looks at. The picture is not mirrored:
 Gradio would have a system ffmpeg turn it back."""
 
+DESK_SCRIPT = "element.addEventListener('correct', (event) => trigger('submit', event.detail));"
+"""How the script reaches the server: only what Gradio runs in a component may trigger its events."""
+
+VIEWING_CHOICES = [
+    ("Someone speaking: their words, voice and face, sentence by sentence", "speaking"),
+    ("Someone watching: their face alone, every 2 seconds; the sound may be what they watch", "watching"),
+]
+
 
 @dataclass(frozen=True, slots=True)
 class StartCard:
@@ -30,6 +38,7 @@ class StartCard:
     card: gr.Column
     file: gr.File
     webcam: gr.Video
+    viewing: gr.Radio
     language: gr.Dropdown
     example: gr.Button
     analyse: gr.Button
@@ -71,6 +80,8 @@ class Results:
     emotions: gr.Plot
     sentiments: gr.Plot
     in_words: gr.HTML
+    faces: gr.HTML
+    """Empty, and then nothing is seen of it, unless there is a choice whose face counts."""
     transcript: gr.HTML
     evidence: gr.HTML
     """Unseen: what the script knows of the timeline."""
@@ -90,16 +101,25 @@ class Page:
     """The newest timeline of this visitor; None before there is one."""
     source: gr.State
     """The path of the file that it was read from, as a string."""
+    desk: gr.HTML
+    """Unseen: hands what a person puts right from the script to the server, as the data of its `submit`."""
+
+    @property
+    def corrected(self) -> list[gr.blocks.Block]:
+        """All that a correction changes; the player keeps its place, and gets other captions."""
+        results = self.results
+        return [
+            *(self.timeline, results.player, results.verdict, results.shares, results.moments, results.emotions),
+            *(results.sentiments, results.in_words, results.faces, results.transcript, results.evidence),
+            *(results.exports_card, *(part for export in results.exports for part in export.parts)),
+        ]
 
     @property
     def changing(self) -> list[gr.blocks.Block]:
         """All that an analysis changes."""
-        results = self.results
         return [
-            *(self.again, self.start.card, self.progress.card, self.progress.bars, self.timeline, self.source),
-            *(results.column, results.player, results.verdict, results.shares, results.moments),
-            *(results.emotions, results.sentiments, results.in_words, results.transcript, results.evidence),
-            *(results.exports_card, *(part for export in results.exports for part in export.parts)),
+            *(self.again, self.start.card, self.progress.card, self.progress.bars, self.source, self.results.column),
+            *self.corrected,
         ]
 
 
@@ -130,7 +150,8 @@ def lay_out(hours_kept: int, has_example: bool, model_card: Path | None, where: 
 
 def _analyse_page(has_example: bool) -> Page:
     again = gr.Button("New analysis", visible=False, elem_id="again", scale=0, min_width=136, size="md")
-    return Page(again, _start_card(has_example), _progress_card(), _results(), gr.State(None), gr.State(None))
+    desk = gr.HTML("<i></i>", js_on_load=DESK_SCRIPT, elem_id="desk", visible="hidden", apply_default_css=False)
+    return Page(again, _start_card(has_example), _progress_card(), _results(), gr.State(None), gr.State(None), desk)
 
 
 def _start_card(has_example: bool) -> StartCard:
@@ -148,13 +169,14 @@ def _start_card(has_example: bool) -> StartCard:
                     show_label=False,
                     elem_id="webcam",
                 )
+        viewing = gr.Radio(VIEWING_CHOICES, value="speaking", label="Who is in the video?", elem_id="viewing")
         with gr.Row(elem_id="choices"):
             language = gr.Dropdown(languages(), value="auto", label="Spoken language", elem_id="language")
             example = gr.Button("Try the example", visible=has_example, elem_id="example", min_width=140)
             analyse = gr.Button("Analyse", variant="primary", elem_id="analyse", min_width=140)
         if has_example:
             _html("<p class='note'>The example is synthetic: a public-domain portrait with computer voices.</p>")
-    return StartCard(card, file, webcam, language, example, analyse)
+    return StartCard(card, file, webcam, viewing, language, example, analyse)
 
 
 def _progress_card() -> ProgressCard:
@@ -168,15 +190,16 @@ def _results() -> Results:
     with gr.Column(elem_id="results", visible=False) as column:
         player, verdict, shares, moments = _top()
         emotions, sentiments, in_words = _timeline_card()
+        faces = _html(elem_id="faces")
         with gr.Row(elem_id="details"):
             with gr.Column(elem_classes="card", scale=11, min_width=320):
-                _html(panels.heading("Transcript", "click a line to go there"))
                 transcript = _html(elem_id="transcript")
+                _html(panels.CORRECTED_STATUS)
             with gr.Column(elem_classes="card", elem_id="why", scale=8, min_width=320):
                 _html(panels.WHY)
                 evidence = _html(elem_id="evidence")
         exports_card, exports = _exports_card()
-    shown = (player, verdict, shares, moments, emotions, sentiments, in_words, transcript, evidence)
+    shown = (player, verdict, shares, moments, emotions, sentiments, in_words, faces, transcript, evidence)
     return Results(column, *shown, exports_card, exports)
 
 

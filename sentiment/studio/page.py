@@ -16,9 +16,10 @@ import gradio as gr
 from sentiment.datatypes import Timeline
 from sentiment.errors import SentimentError
 from sentiment.limits import DEFAULT_LIMITS, Limits
-from sentiment.pipeline import LoadedModels
+from sentiment.pipeline import AnalysisSettings, LoadedModels, Viewing
 from sentiment.studio import panels
 from sentiment.studio.compare_tab import connect_compare
+from sentiment.studio.editing import connect_editing
 from sentiment.studio.endpoint import add_endpoints
 from sentiment.studio.events import HOURS_KEPT, OFF_THE_API, SLOTS, Updates, as_message
 from sentiment.studio.exports import connect_exports
@@ -32,8 +33,8 @@ from sentiment.studio.uploads import fetch_nothing
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 EXAMPLE = ASSETS / "example.mp4"
 
-SCRIPTS = ("timeline.js", "now.js", "why.js", "control.js", "compare.js")
-"""In assets/studio/: one closure of four parts, in this order."""
+SCRIPTS = ("timeline.js", "now.js", "why.js", "correct.js", "faces.js", "control.js", "compare.js")
+"""In assets/studio/: one closure of these parts, in this order."""
 
 SWEEP_SECONDS = 600
 """How often files that are older than HOURS_KEPT are looked for."""
@@ -54,8 +55,8 @@ def build_studio(models: LoadedModels, limits: Limits = DEFAULT_LIMITS, where: s
         pages = lay_out(HOURS_KEPT, EXAMPLE.is_file(), model_card if model_card.is_file() else None, where)
         page = pages.analyse
         _connect_analysis(page, models, limits)
-        connect_exports(page)
-        _connect_rest(page)
+        corrections = connect_editing(page, models, cancels=connect_exports(page))
+        _connect_rest(page, corrections)
         connect_compare(pages.compare, models, limits)
         connect_reactions(pages.reactions, models, limits)
         add_endpoints(demo, models, limits)
@@ -89,26 +90,27 @@ def _connect_analysis(page: Page, models: LoadedModels, limits: Limits) -> None:
             raise gr.Error("Choose a video or sound file first, or record one with the webcam.", print_exception=False)
         return _waiting(page)
 
-    def analyse(upload: str | None, recording: str | None, language: str) -> Iterator[Updates]:
-        yield from _analyse(page, models, limits, Path(upload or recording or ""), language)
+    def analyse(upload: str | None, recording: str | None, language: str, viewing: Viewing) -> Iterator[Updates]:
+        yield from _analyse(page, models, limits, Path(upload or recording or ""), settings_for(language, viewing))
 
-    def analyse_example(language: str) -> Iterator[Updates]:
-        yield from _analyse(page, models, limits, EXAMPLE, language)
+    def analyse_example(language: str, viewing: Viewing) -> Iterator[Updates]:
+        yield from _analyse(page, models, limits, EXAMPLE, settings_for(language, viewing))
 
     def keep(timeline: Timeline | None, source: str | None) -> Iterator[Updates]:
         yield from _after_cancel(page, timeline, source)
 
     start, changing = page.start, page.changing
+    choices = [start.language, start.viewing]
     at_once: dict[str, Any] = {"queue": False, **OFF_THE_API}
     # Until it is its turn, Gradio says on the card how many come first.
     in_turn = {**SLOTS, **OFF_THE_API, "show_progress": "minimal", "show_progress_on": page.progress.bars}
     runs = [
         # In the queue, although it takes no time: of an error outside of it the visitor would be told nothing.
         start.analyse.click(begin, [start.file, start.webcam], changing, **OFF_THE_API).success(
-            analyse, [start.file, start.webcam, start.language], changing, **in_turn
+            analyse, [start.file, start.webcam, *choices], changing, **in_turn
         ),
         start.example.click(lambda: _waiting(page), None, changing, **at_once).success(
-            analyse_example, [start.language], changing, **in_turn
+            analyse_example, choices, changing, **in_turn
         ),
     ]
     for run in runs:
@@ -118,7 +120,7 @@ def _connect_analysis(page: Page, models: LoadedModels, limits: Limits) -> None:
     )
 
 
-def _connect_rest(page: Page) -> None:
+def _connect_rest(page: Page, corrections: list[dict[str, Any]]) -> None:
     start = page.start
     at_once: dict[str, Any] = {"queue": False, **OFF_THE_API}
 
@@ -128,7 +130,11 @@ def _connect_rest(page: Page) -> None:
         emptied = {start.file: None, start.webcam: None, page.results.player: no_video}
         return {**_waiting(page), **_back_to_start(page), **emptied}
 
-    page.again.click(clear, None, [*page.changing, start.file, start.webcam], **at_once)
+    def offer_language(viewing: Viewing) -> Updates:
+        return {start.language: gr.update(interactive=viewing == "speaking")}
+
+    page.again.click(clear, None, [*page.changing, start.file, start.webcam], cancels=corrections, **at_once)
+    start.viewing.change(offer_language, [start.viewing], [start.language], **at_once)
     # The newest of the two is what "Analyse" means.
     start.file.upload(lambda: None, None, [start.webcam], **at_once)
     start.webcam.stop_recording(lambda: None, None, [start.file], **at_once)
@@ -137,13 +143,15 @@ def _connect_rest(page: Page) -> None:
 # ---------------------------------------------------------------- what is shown when
 
 
-def _analyse(page: Page, models: LoadedModels, limits: Limits, path: Path, language: str) -> Iterator[Updates]:
+def _analyse(
+    page: Page, models: LoadedModels, limits: Limits, path: Path, settings: AnalysisSettings
+) -> Iterator[Updates]:
     """Fill the page as the analysis goes on; closing this generator cancels it."""
     session = Session(path.name)
     yield {page.source: str(path)}
     with tempfile.TemporaryDirectory(prefix="analysis-") as folder:
         try:
-            for event in follow_analysis(path, models, settings_for(language), Path(folder), limits):
+            for event in follow_analysis(path, models, settings, Path(folder), limits):
                 results = _so_far(page, session) if session.take(event) else {}
                 yield {**results, page.progress.bars: panels.progress(session)}
         except SentimentError as error:
@@ -182,5 +190,4 @@ def _after_cancel(page: Page, timeline: Timeline | None, source: str | None) -> 
     if timeline is None or source is None:
         yield _back_to_start(page)
     else:
-        yield shown(page, timeline, note="Cancelled: what was done until then is kept.")
-        yield finished(page, timeline, Path(source))
+        yield {**shown(page, timeline), **finished(page, timeline, Path(source))}

@@ -10,10 +10,25 @@ from sentiment.doubt import doubt_about
 from sentiment.labels import EMOTION_COLOURS, EMOTIONS, SENTIMENT_COLOURS, SENTIMENTS
 from sentiment.pipeline import STAGES
 from sentiment.studio.session import Session
+from sentiment.studio.time_left import time_left_in_words
 from sentiment.timeline import format_clock, format_percent
 
-STAGE_NAMES = {"listen": "Listening", "watch": "Watching", "feel": "Reading"}
-"""What a person is shown for each of the pipeline's stages."""
+STAGE_NAMES = {
+    "listen": "Listening",
+    "translate": "Translating",
+    "watch": "Watching",
+    "feel": "Reading",
+    "copy": "Copying",
+}
+"""What a person is shown for each of the pipeline's stages, and for the copy that the player needs, in their order."""
+
+STAGE_TASKS = {
+    "listen": "Listening for words",
+    "translate": "Translating the words into English",
+    "watch": "Looking for faces",
+    "feel": "Reading emotions from words, voice and face",
+    "copy": "Making a copy that the player can play",
+}
 
 HEADER = """
 <header class="masthead">
@@ -42,6 +57,10 @@ def footer(hours_kept: int, has_card: bool, where: str = LOCAL) -> str:
 </footer>"""
 
 
+CORRECTED_STATUS = '<p id="corrected-status" class="unseen" role="status"></p>'
+"""Says what a correction has changed, to those who do not see it."""
+
+
 WHY = """
 <h2>Why <span id="why-when"></span></h2>
 <div id="why-body" aria-live="polite"></div>
@@ -53,11 +72,17 @@ WHY = """
 
 
 def progress(session: Session) -> str:
-    """One bar per stage, and for how long it has run."""
-    bars = "".join(_stage_bar(stage, session.done_seconds.get(stage, 0.0), session.total_seconds) for stage in STAGES)
+    """What it is at and for how much longer, for how long it has run, and a bar per stage."""
+    done_seconds = session.done_seconds
+    is_watching = "watch" in done_seconds and "listen" not in done_seconds
+    stages = [s for s in STAGE_NAMES if s in done_seconds or (s in STAGES and not (is_watching and s == "listen"))]
+    bars = "".join(_stage_bar(stage, done_seconds.get(stage, 0.0), session.total_seconds) for stage in stages)
+    left = session.seconds_left
+    task = STAGE_TASKS[session.stage] if session.stage else "Opening the file"
+    now = f'<p class="progress-now">{task}{"" if left is None else f" · <b>{time_left_in_words(left)}</b>"}</p>'
     return (
         f'<div class="progress"><p class="progress-title">Analysing <b>{escape(session.name)}</b>'
-        f'<span class="number">{format_clock(session.elapsed_seconds)}</span></p>{bars}</div>'
+        f'<span class="number">{format_clock(session.elapsed_seconds)}</span></p>{now}{bars}</div>'
     )
 
 
@@ -106,22 +131,27 @@ def heading(title: str, hint: str = "") -> str:
 # ---------------------------------------------------------------- segment by segment
 
 
-def transcript(timeline: Timeline) -> str:
-    """The table of segments: times, top emotion, top sentiment, words and confidence.
+def transcript(timeline: Timeline, is_settled: bool = False) -> str:
+    """The table of segments: times, top emotion, top sentiment, words and confidence; of a settled timeline, which
+    grows no more, with a way to correct each line of speech.
 
     Roles are spelled out because the phone's layout takes the table's display away.
     """
+    has_words = any(p.segment.kind == "speech" for p in timeline.segments)
+    hint = "click a line to go there" + (", double-click to correct it" if has_words and is_settled else "")
+    title = heading("Moments" if is_watched(timeline) else "Transcript", hint)
     columns = ("time", "emotion", "sentiment", "words", "confidence")
     header = "".join(f'<th role="columnheader" scope="col" class="{name}">{name}</th>' for name in columns)
-    rows = "".join(_row(prediction) for prediction in timeline.segments)
+    rows = "".join(_row(p, index, is_settled, timeline.language) for index, p in enumerate(timeline.segments))
     return (
+        f"{title}"
         '<div class="scroll"><table class="transcript" role="table"><caption>Every segment with its answer</caption>'
         f'<thead role="rowgroup"><tr role="row">{header}</tr></thead><tbody role="rowgroup">{rows}</tbody>'
         "</table></div>"
     )
 
 
-def _row(prediction: SegmentPrediction) -> str:
+def _row(prediction: SegmentPrediction, index: int = 0, is_settled: bool = False, language: str | None = None) -> str:
     segment, affect = prediction.segment, prediction.affect
     start = format_clock(segment.start_seconds)
     if affect is None:
@@ -131,7 +161,15 @@ def _row(prediction: SegmentPrediction) -> str:
         emotion = _doubt(affect.top_emotion, str(doubt)) if doubt else emotion_name(affect.top_emotion)
         sentiment = f"{affect.top_sentiment} ?" if doubt else affect.top_sentiment
         confidence = format_percent(affect.confidence)
-    words = escape(segment.text) if segment.text else f"<em>{_silence(prediction)}</em>"
+    said = (
+        f"<span{_lang(language)}>{escape(segment.text)}</span>" if segment.text else f"<em>{_silence(prediction)}</em>"
+    )
+    words = f'<span class="said">{said}</span>'
+    if is_settled and segment.kind == "speech":
+        words += _pencil(start)
+    if segment.translation:
+        words += f'<em class="translation" lang="en">{escape(segment.translation)}</em>'
+    words += _correction(prediction, start)
     flag = disagreement(prediction)
     if flag:
         words += f' <span class="flag">{flag}</span>'
@@ -145,10 +183,15 @@ def _row(prediction: SegmentPrediction) -> str:
     certainty = "certain" if prediction.certain else "unsure"
     return (
         f'<tr role="row" class="{certainty}" data-start="{segment.start_seconds:.3f}"'
-        f' data-end="{segment.end_seconds:.3f}">'
+        f' data-end="{segment.end_seconds:.3f}" data-segment="{index}">'
         + "".join(f'<td role="cell" class="{name}">{content}</td>' for name, content in cells.items())
         + "</tr>"
     )
+
+
+def _lang(language: str | None) -> str:
+    """The attribute by which a screen reader chooses its voice."""
+    return f' lang="{escape(language)}"' if language else ""
 
 
 def _doubt(top_emotion: str, words: str) -> str:
@@ -156,8 +199,40 @@ def _doubt(top_emotion: str, words: str) -> str:
     return f'<span class="doubt"><i class="dot ring" style="color:{EMOTION_COLOURS[top_emotion]}"></i>{words}</span>'
 
 
+def _pencil(start: str) -> str:
+    """What turns the words into a field; double-clicking them does the same."""
+    return (
+        f'<button type="button" class="pencil" aria-label="Correct the words at {start}" title="Correct the words">'
+        '<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M2.5 13.5l.8-3.2 7.6-7.6 2.4 2.4-7.6 7.6z'
+        'M9.4 4.2l2.4 2.4"/></svg></button>'
+    )
+
+
+def _correction(prediction: SegmentPrediction, start: str) -> str:
+    """That these are not the words that were recognised, what those were, and the way back to them."""
+    heard, segment = prediction.as_heard, prediction.segment
+    if heard is None:
+        return ""
+    before = heard.text if heard.text != segment.text else heard.translation
+    return (
+        f'<span class="corrected"><b>corrected</b> · heard “{escape(before)}” '
+        f'<button type="button" class="plain undo" aria-label="Undo the correction at {start}">undo</button></span>'
+    )
+
+
+def is_watched(timeline: Timeline) -> bool:
+    """Whether it is of somebody who watches, whose sound was not listened to."""
+    return any(p.segment.kind == "watched" for p in timeline.segments)
+
+
 def _silence(prediction: SegmentPrediction) -> str:
-    return "no speech · face only" if prediction.affect is not None else "no speech, no face"
+    """What stands in place of words."""
+    is_answered = prediction.affect is not None
+    if prediction.segment.kind == "speech":
+        return "no words" if is_answered else "no words, no voice, no face"
+    if prediction.segment.kind == "watched":
+        return "face only" if is_answered else "no face"
+    return "no speech · face only" if is_answered else "no speech, no face"
 
 
 def in_words(timeline: Timeline) -> str:
