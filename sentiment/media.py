@@ -151,15 +151,19 @@ class MediaFile:
         """Closes the readers that were handed out, and ends the decoder."""
         self._open_readers.close()
 
-    def audio_windows(self, window_seconds: float = 120.0, sample_rate_hz: int = 16_000) -> Iterator[AudioTrack]:
+    def audio_windows(
+        self, window_seconds: float = 120.0, sample_rate_hz: int = 16_000, first_window_seconds: float | None = None
+    ) -> Iterator[AudioTrack]:
         """The sound in windows that tile [0, duration_seconds); none where the file has no sound.
 
         No window is longer than `window_seconds`, and each ends in a pause where its last quarter has one,
         so that words stay whole. Stretches without sound are zeros. One window is in memory at a time.
+        With `first_window_seconds` the first is no longer than that, and each next one than twice as much.
         """
         if not self.has_audio:
             return
-        window_samples = round(window_seconds * sample_rate_hz)
+        most_samples = round(window_seconds * sample_rate_hz)
+        window_samples = min(round((first_window_seconds or window_seconds) * sample_rate_hz), most_samples)
         pending, start = np.empty(0, dtype=np.int16), 0
         with closing(self._decoder.sound(sample_rate_hz)) as blocks:
             for block in blocks:
@@ -168,6 +172,7 @@ class MediaFile:
                     cut = _quietest_cut(pending[:window_samples], sample_rate_hz)
                     yield _to_track(pending[:cut], sample_rate_hz, start)
                     pending, start = pending[cut:], start + cut
+                    window_samples = min(2 * window_samples, most_samples)
         if len(pending):
             yield _to_track(pending, sample_rate_hz, start)
 

@@ -4,13 +4,15 @@
     watch    each segment's frames are read, its face is followed, and all of it becomes tensors
     feel     the network answers for a batch of segments
 
-Frames are dropped with their segment and sound with its window, so memory does not grow with the file.
+Frames are dropped with their segment and sound with its window, so memory does not grow with the file. The next
+window is listened to while this one is watched: Whisper and the network let go of Python's lock.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -21,18 +23,20 @@ import numpy as np
 from sentiment.checkpoint import Checkpoint, load_checkpoint
 from sentiment.clip_datatypes import ClipInputs
 from sentiment.clips import crop_faces, sample_times, words_to_read
-from sentiment.datatypes import AudioTrack, FaceBox, FaceCandidate, Segment, SegmentPrediction, Timeline, Word
+from sentiment.datatypes import FaceBox, FaceCandidate, Segment, SegmentPrediction, Timeline
 from sentiment.edits import NO_EDITS, Edits
 from sentiment.errors import CheckpointError, MediaError, SettingsError
 from sentiment.face_tracks import FaceNumbering
 from sentiment.faces import FaceFinder, FaceSettings, follow_faces, frames_of
 from sentiment.hub import find_checkpoint
 from sentiment.labels import MODALITIES
+from sentiment.listening import Heard, ListeningStage, listen
+from sentiment.look_ahead import LookAhead
 from sentiment.media import MediaFile, open_media
 from sentiment.prediction import encode, predict
 from sentiment.provenance import describe_media, trace_provenance
 from sentiment.rescoring import rescore
-from sentiment.segmentation import SegmentationSettings, cut_segments, cut_watching
+from sentiment.segmentation import SegmentationSettings
 from sentiment.thumbnails import middle_thumbnail
 from sentiment.timeline import summarize
 from sentiment.transcription import Transcriber, load_transcriber
@@ -125,11 +129,11 @@ def stream_analysis(
     with open_media(path) as media:
         _check_viewing(media, models, settings)
         analysis = _Analysis(media, models, settings, on_progress)
-        for window in _windows(media, settings):
-            segments = analysis.listen(window)
-            for batch in _batches(segments, settings.batch_segments):
-                analysis.feel(list(analysis.watch(batch, window.audio)))
-                yield analysis.timeline(batch[-1].end_seconds)
+        with closing(analysis.listen()) as windows:
+            for heard in windows:
+                for batch in _batches(heard.segments, settings.batch_segments):
+                    analysis.feel(list(analysis.watch(batch, heard)))
+                    yield analysis.timeline(batch[-1].end_seconds)
         yield analysis.finish()
 
 
@@ -146,14 +150,6 @@ def analyze_video(
 
 
 # ---------------------------------------------------------------- the stages
-
-
-class _Window(NamedTuple):
-    """A stretch of the file, [start, end), with its sound where the file has some."""
-
-    start_seconds: float
-    end_seconds: float
-    audio: AudioTrack | None
 
 
 class _Face(NamedTuple):
@@ -188,7 +184,7 @@ class _Seen(NamedTuple):
 
 
 class _Analysis:
-    """What one analysis holds while it runs. The stages are called in order, window by window."""
+    """What one analysis holds while it runs. The stages are called in order, window by window, in one thread."""
 
     def __init__(
         self,
@@ -207,44 +203,22 @@ class _Analysis:
         follows_faces = looks and self._clip_settings.framing == "face"
         self._face_finder = FaceFinder(settings.faces) if follows_faces else None
         self._numbering = FaceNumbering(settings.faces)
+        self._listening: LookAhead[Heard, tuple[ListeningStage, float]] = LookAhead(
+            partial(listen, media, models, settings)
+        )
         self._context: deque[str] = deque(maxlen=self._clip_settings.context_utterances)
         self._language: str | None = None
         self._predictions: list[SegmentPrediction] = []
         self._video = describe_media(media)
         self._provenance = trace_provenance(media.path, models, settings)
 
-    def listen(self, window: _Window) -> list[Segment]:
-        """The segments of a window: utterances where somebody speaks, silent stretches elsewhere."""
-        if self._settings.viewing == "watching":
-            return cut_watching(window.start_seconds, window.end_seconds, self._settings.segmentation)
-        self._report("listen", window.start_seconds)
-        words: tuple[Word, ...] = ()
-        if window.audio is not None:
-            transcript = self._models.transcriber.transcribe(
-                window.audio, self._settings.language or self._language, partial(self._report, "listen")
-            )
-            words = transcript.words
-            if words and self._language is None:  # what is "detected" where nobody speaks decides nothing
-                self._language = transcript.language
-        self._report("listen", window.end_seconds)
-        segments = cut_segments(words, window.start_seconds, window.end_seconds, self._settings.segmentation)
-        return self._translated(segments, window)
+    def listen(self) -> Generator[Heard, None, None]:
+        """What is heard, window by window: the next one while the newest is watched."""
+        return self._listening.items(self._tell)
 
-    def _translated(self, segments: list[Segment], window: _Window) -> list[Segment]:
-        """The same segments, with what is said in English where the network reads that, and not what is spoken."""
-        transcriber, settings = self._models.transcriber, self._clip_settings
-        is_read = self._language is None or self._language in settings.languages
-        can_be_read = "text" in settings.modalities and "en" in settings.languages and transcriber.can_translate
-        if window.audio is None or is_read or not can_be_read:
-            return segments
-        spans = [(s.start_seconds, s.end_seconds) for s in segments if s.kind == "speech"]
-        report = partial(self._report, "translate")
-        translations = iter(transcriber.translate(window.audio, spans, str(self._language), report))
-        report(window.end_seconds)
-        return [replace(s, translation=next(translations)) if s.kind == "speech" else s for s in segments]
-
-    def watch(self, segments: Sequence[Segment], audio: AudioTrack | None) -> Iterator[_Seen]:
+    def watch(self, segments: Sequence[Segment], heard: Heard) -> Iterator[_Seen]:
         """The tensors of each segment; its frames and its sound are dropped before the next one is read."""
+        audio, self._language = heard.window.audio, heard.language
         preprocessor = self._models.checkpoint.preprocessor
         for segment in segments:
             look = self._look(segment)
@@ -315,8 +289,13 @@ class _Analysis:
         return self.timeline(self._media.duration_seconds)
 
     def _report(self, stage: Stage, done_seconds: float) -> None:
+        self._listening.pass_on_notes(self._tell)
+        self._tell((stage, done_seconds))
+
+    def _tell(self, done: tuple[Stage, float]) -> None:
         if self._on_progress is not None:
             duration_seconds = self._media.duration_seconds
+            stage, done_seconds = done
             self._on_progress(stage, min(done_seconds, duration_seconds), duration_seconds)
 
 
@@ -326,23 +305,6 @@ def _check_viewing(media: MediaFile, models: LoadedModels, settings: AnalysisSet
             raise SettingsError(f"The model {models.checkpoint.name} reads no faces; to watch somebody it has to.")
         if media.video is None:
             raise MediaError(f"{media.path.name} has no picture; to watch somebody there has to be one.")
-
-
-def _windows(media: MediaFile, settings: AnalysisSettings) -> Iterator[_Window]:
-    """The whole file in order: windows of its sound, then of silence where there is a picture but no sound.
-
-    Where somebody watches there is nothing to listen to.
-    """
-    heard_until, window_seconds = 0.0, settings.window_seconds
-    if media.has_audio and settings.viewing == "speaking":
-        for audio in media.audio_windows(window_seconds):
-            heard_until = min(audio.end_seconds, media.duration_seconds)
-            if audio.start_seconds < heard_until:
-                yield _Window(audio.start_seconds, heard_until, audio)
-    while media.video is not None and heard_until < media.duration_seconds:
-        until = min(heard_until + window_seconds, media.duration_seconds)
-        yield _Window(heard_until, until, None)
-        heard_until = until
 
 
 def _batches(segments: Sequence[Segment], size: int) -> Iterator[Sequence[Segment]]:

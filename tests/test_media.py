@@ -273,6 +273,17 @@ def test_windows_tile_the_file_and_are_cut_in_pauses(tmp_path: Path) -> None:
     assert len(windows) == 5
 
 
+def test_a_short_first_window_is_followed_by_longer_ones(tmp_path: Path) -> None:
+    sound = np.concatenate([tone(1.5, rate_hz=16_000), silence(0.5, 16_000)] * 20)
+    path = write_media(tmp_path / "words.wav", sound=sound, audio_codec="pcm_s16le", rate_hz=16_000)
+    windows = whole_sound(path, window_seconds=12.0, first_window_seconds=4.0)
+    assert np.array_equal(np.concatenate([w.samples for w in windows]), read_audio(path).samples)
+    most_seconds = (4.0, 8.0, 12.0, 12.0, 12.0)
+    assert all(w.duration_seconds <= most for w, most in zip(windows, most_seconds, strict=False))
+    assert windows[1].duration_seconds > 4 and windows[2].duration_seconds > 8
+    assert whole_sound(path, window_seconds=5.0, first_window_seconds=99.0)[0].duration_seconds <= 5.0
+
+
 def test_sound_from_an_archive_is_the_same(sound_file: Path) -> None:
     from_memory = read_audio(io.BytesIO(sound_file.read_bytes()))
     assert np.array_equal(from_memory.samples, read_audio(sound_file).samples)

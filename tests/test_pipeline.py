@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from media_files import silence, write_media
@@ -72,9 +73,11 @@ def timelines(talk: Path, models: LoadedModels) -> list[Timeline]:
 
 
 def open_files(path: Path) -> int:
-    """How often this process has a file open."""
-    descriptors = Path("/proc/self/fd")
-    return sum(os.path.realpath(d) == str(path.resolve()) for d in descriptors.iterdir())
+    """How often this process and those that it started have a file open."""
+    this = psutil.Process()
+    processes = [this, *this.children(recursive=True)]
+    descriptors = [d for process in processes for d in Path(f"/proc/{process.pid}/fd").iterdir()]
+    return sum(os.path.realpath(d) == str(path.resolve()) for d in descriptors)
 
 
 def test_a_talking_face_is_answered_from_all_three(timelines: list[Timeline]) -> None:
@@ -168,6 +171,15 @@ def test_short_windows_cover_the_same_talk(talk: Path, models: LoadedModels, tim
     assert timeline.segments[-1].segment.end_seconds == pytest.approx(
         timelines[-1].segments[-1].segment.end_seconds, abs=2.0
     )
+
+
+def test_listening_ahead_changes_no_answer(talk: Path, models: LoadedModels, monkeypatch: pytest.MonkeyPatch) -> None:
+    short_windows = replace(ENGLISH, window_seconds=7.0)
+    ahead = analyze_video(talk, models, short_windows)
+    assert ahead.duration_seconds > 7
+    monkeypatch.setattr(pipeline.LookAhead, "items", lambda self, on_note: self._generator)
+    in_turn = analyze_video(talk, models, short_windows)
+    assert [(p.segment, p.affect) for p in ahead.segments] == [(p.segment, p.affect) for p in in_turn.segments]
 
 
 def test_a_video_without_sound_is_seen(folder: Path, models: LoadedModels) -> None:
