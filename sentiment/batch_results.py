@@ -45,7 +45,7 @@ SUMMARY_COLUMNS: Final = (
 )
 """Of summaries.parquet. The moods count certain time alone, as in the summary of timeline.json."""
 
-INTEGER_COLUMNS: Final = frozenset({"segment", "segment_count", "unanswered_segments"})
+INTEGER_COLUMNS: Final = frozenset({"segment", "face_track", "segment_count", "unanswered_segments"})
 
 ROWS_AT_ONCE: Final = 10_000
 """Written as one row group: as many rows of segments are in memory, however large the set."""

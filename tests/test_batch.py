@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from batch_workers import FragileAnalyst
-from export_timelines import HARM
+from export_timelines import HARM, full_timeline
 from media_files import even_times, tone, write_media
 from playwright.sync_api import Browser, Page
 from small_parts import require_whisper, save_random_checkpoint
@@ -34,10 +34,10 @@ from sentiment.batch_parts import PartStore, finished_part, refused_part
 from sentiment.batch_ranking import rank, set_headline
 from sentiment.batch_ray import WORKER_BYTES, share_out
 from sentiment.batch_results import RANKING, SEGMENTS, SUMMARIES, SUMMARY_COLUMNS, write_results
-from sentiment.datatypes import Timeline
+from sentiment.datatypes import Segment, Timeline
 from sentiment.errors import SettingsError
 from sentiment.labels import EMOTIONS
-from sentiment.tables import SEGMENT_COLUMNS
+from sentiment.tables import SEGMENT_COLUMNS, segment_rows
 from sentiment.timeline_json import timeline_to_dict
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -175,6 +175,19 @@ def test_parquet_opens_in_pandas_and_says_what_the_timeline_says(tmp_path: Path)
     merged = segments.merge(summaries, on="path", validate="many_to_one")
     assert len(merged) == len(segments)
     assert json.loads(pq.read_schema(tmp_path / "out" / SEGMENTS).metadata[b"sentiment"]) == ORIGIN
+
+
+def test_every_cell_that_segments_can_have_has_its_type(tmp_path: Path) -> None:
+    corrected = replace(
+        full_timeline().segments[0],
+        as_heard=Segment(0.0, 2.5, "speech", "Look at hat!", translation="Look at a hat!"),
+        face_track=3,
+    )
+    timeline = replace(full_timeline(), segments=(corrected,))
+    assert set(next(iter(segment_rows(timeline)))) == set(SEGMENT_COLUMNS)  # no cell is left untried
+    results(tmp_path / "out", {"talk.mp4": timeline}, {})
+    (row,) = pq.read_table(tmp_path / "out" / SEGMENTS).to_pylist()
+    assert (row["face_track"], row["heard_text"], row["heard_translation"]) == (3, "Look at hat!", "Look at a hat!")
 
 
 def test_names_that_a_spreadsheet_would_run_are_harmless(tmp_path: Path) -> None:
