@@ -9,10 +9,12 @@ from pathlib import Path
 
 from sentiment.datatypes import Timeline
 from sentiment.errors import SettingsError
+from sentiment.languages import languages as whisper_languages
 from sentiment.limits import DEFAULT_LIMITS, Limits
 from sentiment.media import is_playable_in_browser, write_playable_copy
 from sentiment.pipeline import AnalysisSettings, LoadedModels, Viewing
 from sentiment.studio.background import follow
+from sentiment.studio.time_left import TimeLeft
 from sentiment.studio.zero_gpu import stream_analysis
 
 
@@ -34,6 +36,9 @@ class Playable:
 
 SessionEvent = StageProgress | Playable | Timeline
 
+STAGE_SHOWN_SECONDS = 1.0
+"""A stage is named for so long at least: some take turns faster than one reads."""
+
 
 @dataclass(slots=True)
 class Session:
@@ -47,10 +52,19 @@ class Session:
     timeline: Timeline | None = None
     playable: Path | None = None
     started: float = field(default_factory=time.monotonic)
+    stage: str | None = None
+    """What it is at; None before it has begun."""
+    _stage_since: float = 0.0
+    _time_left: TimeLeft = field(default_factory=TimeLeft)
 
     @property
     def elapsed_seconds(self) -> float:
         return time.monotonic() - self.started
+
+    @property
+    def seconds_left(self) -> float | None:
+        """An estimate; None before there is one."""
+        return self._time_left.ask(self.elapsed_seconds)
 
     def take(self, event: SessionEvent | None) -> bool:
         """Note an event; whether there is something new to show beside the progress."""
@@ -58,6 +72,12 @@ class Session:
             case StageProgress(stage, done_seconds, total_seconds):
                 self.done_seconds[stage] = done_seconds
                 self.total_seconds = total_seconds
+                now_seconds = self.elapsed_seconds
+                self._time_left.tell(stage, done_seconds, total_seconds, now_seconds)
+                if self.stage is None or now_seconds - self._stage_since >= STAGE_SHOWN_SECONDS:
+                    if stage != self.stage:
+                        self._stage_since = now_seconds
+                    self.stage = stage
                 return False
             case Playable(path):
                 self.playable = path
@@ -87,16 +107,31 @@ def follow_analysis(
         playable = with_player and is_playable_in_browser(path)
         if playable:
             emit(Playable(path))
-        for timeline in stream_analysis(
-            path, models, settings, lambda stage, done, total: emit(StageProgress(stage, done, total))
-        ):
+        is_copied = with_player and not playable
+        duration_seconds = 0.0
+
+        def tell(stage: str, done_seconds: float, total_seconds: float) -> None:
+            nonlocal duration_seconds
+            emit(StageProgress(stage, done_seconds, total_seconds))
+            if is_copied and not duration_seconds:
+                emit(StageProgress("copy", 0.0, total_seconds))  # what is still to come counts for the time left
+            duration_seconds = total_seconds
+
+        for timeline in stream_analysis(path, models, settings, tell):
             emit(timeline)
-        if with_player and not playable:
+        if is_copied:
             copy = folder / f"{path.stem}.mp4"
-            write_playable_copy(path, copy)
+            write_playable_copy(
+                path, copy, on_progress=lambda share: tell("copy", share * duration_seconds, duration_seconds)
+            )
             emit(Playable(copy))
 
-    return follow(work)
+    return follow(work, kind_of=_kind)
+
+
+def _kind(event: SessionEvent) -> object:
+    """Of events of one kind, the newest says all."""
+    return event.stage if isinstance(event, StageProgress) else type(event)
 
 
 def settings_for(language: str, viewing: Viewing = "speaking") -> AnalysisSettings:
@@ -109,7 +144,4 @@ def settings_for(language: str, viewing: Viewing = "speaking") -> AnalysisSettin
 
 def languages() -> list[tuple[str, str]]:
     """(name, code) of everything that Whisper understands, by name, with "auto" first."""
-    from transformers.models.whisper.tokenization_whisper import LANGUAGES
-
-    named = sorted((name.title(), code) for code, name in LANGUAGES.items())
-    return [("Detect", "auto"), *named]
+    return [("Detect", "auto"), *sorted((name, code) for code, name in whisper_languages().items())]
