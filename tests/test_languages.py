@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 
 import numpy as np
 import pytest
 from media_files import write_media
+from pympi.Elan import Eaf
 from small_parts import require_whisper, save_random_checkpoint, spoken_sound
+from timelines import affect, prediction, timeline_of
 
+from sentiment.__main__ import print_timeline
+from sentiment.captions import srt, webvtt
 from sentiment.checkpoint import load_checkpoint
-from sentiment.datatypes import AudioTrack, Timeline
+from sentiment.datatypes import AudioTrack, Segment, SegmentPrediction, Timeline
+from sentiment.elan import eaf
 from sentiment.errors import TranscriptionError
+from sentiment.languages import language_name, language_note
 from sentiment.media import read_audio
 from sentiment.pipeline import AnalysisSettings, LoadedModels, analyze_video, load_models
+from sentiment.report import html_report
+from sentiment.tables import segments_csv
+from sentiment.timeline_json import timeline_to_dict
 from sentiment.transcription import SAMPLE_RATE_HZ, Transcriber
 
 Speech = Callable[..., Path]
@@ -97,9 +109,9 @@ def test_words_are_kept_in_their_language_and_read_through_english(german: Timel
     assert "happy" in happy.segment.translation.lower()
     assert "Guten Morgen" in morning.segment.text
     assert "Good morning" in morning.segment.translation
-    for prediction in (happy, morning):
-        assert prediction.presence == (True, True, False)
-        assert set(prediction.evidence) == {("text",), ("audio",), ("text", "audio")}
+    for answered in (happy, morning):
+        assert answered.presence == (True, True, False)
+        assert set(answered.evidence) == {("text",), ("audio",), ("text", "audio")}
 
 
 def test_the_translation_is_what_the_network_reads(
@@ -137,3 +149,51 @@ def test_what_the_network_reads_is_not_translated(
     assert [p.segment.text for p in timeline.segments] == [p.segment.text for p in german.segments]
     assert {p.segment.translation for p in timeline.segments} == {""}
     assert all(p.presence[0] for p in timeline.segments if p.segment.kind == "speech")
+
+
+# ---------------------------------------------------------------- what is said of it
+
+
+def test_every_file_but_the_captions_has_both_texts(german: Timeline, tmp_path: Path) -> None:
+    happy = german.segments[0].segment
+    row = next(csv.DictReader(io.StringIO(segments_csv(german))))
+    assert (row["text"], row["translation"]) == (happy.text, happy.translation)
+    assert timeline_to_dict(german)["segments"][0]["translation"] == happy.translation
+    assert happy.translation not in webvtt(german) + srt(german)
+    assert happy.text in webvtt(german)
+    report = html_report(german)
+    assert f'<span lang="de">{happy.text}</span>' in report
+    assert f'<em class="quiet" lang="en">{escape(happy.translation)}</em>' in report
+    assert "German words are read through their English translation: nuance is lost." in report
+    (tmp_path / "timeline.eaf").write_text(eaf(german))
+    tiers = Eaf(tmp_path / "timeline.eaf")
+    assert list(tiers.get_tier_names())[:2] == ["words", "translation"]
+    assert tiers.get_annotation_data_for_tier("translation")[0][2] == happy.translation
+
+
+def test_the_command_line_shows_both_texts(german: Timeline, capsys: pytest.CaptureFixture[str]) -> None:
+    print_timeline(german)
+    printed = capsys.readouterr().out
+    happy = german.segments[0].segment
+    assert f"{happy.text} [{happy.translation}]" in printed
+    assert "nuance is lost" in printed.splitlines()[-1]
+
+
+def test_a_note_says_how_much_was_read() -> None:
+    def note_of(*segments: SegmentPrediction, language: str | None = "de") -> str:
+        return language_note(replace(timeline_of(*segments, duration_seconds=4.0), language=language))
+
+    read = prediction(0, 2, "Ich freue mich.", affect("joy", "positive"))
+    translated = replace(read, segment=replace(read.segment, translation="I am glad."))
+    heard = affect("fear", "negative")
+    shown_only = SegmentPrediction(
+        Segment(2, 4, "speech", "Warum?"), heard, {("audio",): heard}, presence=(False, True, False)
+    )
+    assert note_of(read) == ""
+    assert note_of(translated).endswith("nuance is lost.")
+    assert note_of(translated, shown_only).endswith(
+        "In 1 of 2 lines no translation came out; voice and face count there."
+    )
+    assert "network does not read them" in note_of(shown_only)
+    assert note_of(language=None) == ""
+    assert (language_name("de"), language_name("xx")) == ("German", "xx")
