@@ -69,6 +69,11 @@ class DecoderProcess:
         """Ends the process, whatever it is doing."""
         self._end()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether anything can still be asked of it: it was not closed, and has not gone down."""
+        return self._end.alive
+
     def frames(self, max_side_px: int) -> RemoteFramePass:
         """See `Decoder.frames`."""
         number = self._begin("frames", max_side_px=max_side_px)

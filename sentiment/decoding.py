@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import io
 import logging
-import math
 import stat
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast, overload
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast, overload
 
 from sentiment.errors import MediaError
 from sentiment.plain_text import one_line
@@ -123,21 +122,20 @@ def choose_streams(source: MediaSource) -> StreamChoice:
     with open_container(source) as container:
         _check_pixels(name_of(source), container)
         candidates = {kind: _candidates(container, kind) for kind in ("video", "audio")}
-    video_index, video_start_seconds = _first_decodable(source, candidates["video"])
-    audio_index, audio_start_seconds = _first_decodable(source, candidates["audio"])
-    chosen = [index for index in (video_index, audio_index) if index is not None]
+    video, audio = (_first_decodable(source, candidates[kind]) for kind in ("video", "audio"))
+    chosen = [stream for stream in (video, audio) if stream is not None]
     if not chosen:
         raise MediaError(
             f"{name_of(source)} holds no picture and no sound that can be decoded; expected is {ACCEPTED}."
         )
-    origin_seconds = min(video_start_seconds, audio_start_seconds)
-    duration_seconds = _end_seconds(source, chosen) - origin_seconds
+    origin_seconds = min(stream.start_seconds for stream in chosen)
+    duration_seconds = _end_seconds(source, {stream.index: stream.frame_seconds for stream in chosen}) - origin_seconds
     if not 0 < duration_seconds <= MAX_DURATION_SECONDS:
         raise MediaError(
             f"{name_of(source)} lasts {duration_seconds:g} seconds; "
             f"expected is more than 0 and at most {MAX_DURATION_SECONDS / 3600:g} hours."
         )
-    return StreamChoice(video_index, audio_index, origin_seconds, duration_seconds)
+    return StreamChoice(video and video.index, audio and audio.index, origin_seconds, duration_seconds)
 
 
 def _candidates(container: InputContainer, kind: Literal["video", "audio"]) -> list[int]:
@@ -160,29 +158,40 @@ def _check_pixels(name: str, container: InputContainer) -> None:
             )
 
 
-def _first_decodable(source: MediaSource, stream_indices: list[int]) -> tuple[int | None, float]:
-    """The first of these streams of which a frame can be decoded, and when that is shown; (None, inf) for none.
+class _Decodable(NamedTuple):
+    """A stream of which a frame could be decoded."""
+
+    index: int
+    start_seconds: float
+    """When that frame is shown or heard."""
+    frame_seconds: float
+    """How long a frame lasts, for packets that do not say; 0 where that is unknown."""
+
+
+def _first_decodable(source: MediaSource, stream_indices: list[int]) -> _Decodable | None:
+    """The first of these streams of which a frame can be decoded.
 
     The frame knows better than the packet: decoders leave out what encoders put before the beginning.
     """
     for index in stream_indices:
         with open_container(source) as container:
-            frame = next(iter(decoded_frames(container, container.streams[index])), None)
+            stream = container.streams[index]
+            frame = next(iter(decoded_frames(container, stream)), None)
             if frame is not None:
-                return index, frame_seconds(frame, 0.0) or 0.0
-    return None, math.inf
+                seconds = getattr(frame, "samples", 0) / (getattr(frame, "sample_rate", 0) or 1)
+                return _Decodable(index, frame_seconds(frame, 0.0) or 0.0, seconds or _usual_frame_seconds(stream))
+    return None
 
 
-def _end_seconds(source: MediaSource, stream_indices: list[int]) -> float:
+def _end_seconds(source: MediaSource, frame_seconds: Mapping[int, float]) -> float:
     """When the last packet of these streams ends, by the timestamps in the file."""
     end_seconds = 0.0
     with open_container(source) as container:
-        for packet in _packets(container, [container.streams[index] for index in stream_indices]):
+        for packet in _packets(container, [container.streams[index] for index in frame_seconds]):
             ticks = packet.pts if packet.pts is not None else packet.dts
             if ticks is not None and not packet.is_discard:
-                duration_seconds = float((packet.duration or 0) * packet.time_base) or _usual_frame_seconds(
-                    packet.stream
-                )
+                usual_seconds = frame_seconds[packet.stream.index]
+                duration_seconds = float((packet.duration or 0) * packet.time_base) or usual_seconds
                 end_seconds = max(end_seconds, float(ticks * packet.time_base) + duration_seconds)
     return end_seconds
 

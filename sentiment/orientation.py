@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -18,11 +19,28 @@ def display_matrix(frame: VideoFrame) -> tuple[float, ...] | None:
 
     FFmpeg stores 9 int32: 16.16 fixed point but for the last column, which is 2.30 (libavutil/display.h).
     """
+    _accept_unknown_side_data()
     side_data = cast("Mapping[str, Buffer]", frame.side_data)  # PyAV's stub knows of one kind alone
     if "DISPLAYMATRIX" not in side_data:
         return None
     fixed_point = np.frombuffer(bytes(side_data["DISPLAYMATRIX"]), dtype=np.int32).astype(np.float64)
     return tuple((fixed_point / np.array([2**16, 2**16, 2**30] * 3)).tolist())
+
+
+@cache
+def _accept_unknown_side_data() -> None:
+    """PyAV lists what lies beside a frame before it gives any of it, and fails at kinds newer than itself.
+
+    FFmpeg 8 knows EXIF, which every JPEG of a camera has, and PyAV 18 does not.
+    """
+    from av.sidedata.sidedata import Type
+
+    def unknown(kinds: type[Type], value: object) -> Type:
+        kind = object.__new__(kinds)
+        kind._name_, kind._value_ = f"UNKNOWN_{value}", value  # type: ignore[assignment]
+        return kind
+
+    Type._missing_ = classmethod(unknown)  # type: ignore[assignment]
 
 
 def turned(image: np.ndarray, matrix: tuple[float, ...] | None) -> np.ndarray:
