@@ -210,7 +210,9 @@ class _Analysis:
         self._language: str | None = None
         self._predictions: list[SegmentPrediction] = []
         self._video = describe_media(media)
-        self._provenance = trace_provenance(media.path, models, settings)
+        first_stage: Stage = "watch" if settings.viewing == "watching" else "listen"
+        on_read = partial(self._tell, (first_stage, 0.0))  # reading a large file takes seconds
+        self._provenance = trace_provenance(media.path, models, settings, on_read)
 
     def listen(self) -> Generator[Heard, None, None]:
         """What is heard, window by window: the next one while the newest is watched."""
