@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from media_files import (
     tone,
     write_media,
 )
+from zoo_writers import jpeg, matroska
 
 from sentiment.datatypes import AudioTrack
 from sentiment.errors import MediaError
@@ -330,3 +332,22 @@ def test_damaged_packets_are_skipped(tmp_path: Path) -> None:
     (track,) = whole_sound(path)
     assert track.duration_seconds == pytest.approx(2.0, abs=0.05)
     assert np.abs(track.between(1.5, 1.9).samples).max() > 0.4
+
+
+def test_pictures_of_a_camera_with_exif(tmp_path: Path) -> None:
+    """FFmpeg hands EXIF on with the frame, which PyAV does not know; it must not hide what else is there."""
+    orientation = struct.pack("<2sHIHHHIHHI", b"II", 42, 8, 1, 0x112, 3, 1, 6, 0, 0)  # 6: turned by a quarter
+    exif = b"Exif\0\0" + orientation
+    pictures = []
+    for number in range(25):
+        image = jpeg(numbered_picture(number))
+        pictures.append((40 * number, image[:2] + b"\xff\xe1" + struct.pack(">H", 2 + len(exif)) + exif + image[2:]))
+    matroska(tmp_path / "camera.mkv", pictures)
+    assert numbers_at(tmp_path / "camera.mkv", [0.0, 0.5]) == [0, 12]
+
+
+def test_sound_whose_packets_do_not_say_how_long_they_last(tmp_path: Path) -> None:
+    """WavPack in Matroska: half a second is one packet, and nothing says how long it lasts."""
+    path = write_media(tmp_path / "one packet.mkv", sound=tone(0.5), audio_codec="wavpack")
+    (track,) = whole_sound(path)
+    assert track.duration_seconds == pytest.approx(0.5, abs=0.02)
