@@ -47,7 +47,7 @@ def test_without_a_network_all_works_and_nothing_tries_to_leave(
     folder = tmp_path / "visit"
     folder.mkdir()
     command = [*namespace_command(), sys.executable, script, str(free_port()), random_checkpoint, video, folder]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=480)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1200)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["tries_of_the_test"] >= 2, "the kernel did not count what tried to leave"

@@ -68,7 +68,7 @@ def test_a_lent_gpu_gives_the_same_timeline(video: Path, random_checkpoint: Path
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=1200,
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
