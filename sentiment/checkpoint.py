@@ -31,6 +31,7 @@ from sentiment.datatypes import Affect, ModalitySubset
 from sentiment.errors import CheckpointError, SettingsError
 from sentiment.labels import EMOTIONS, MODALITIES, SENTIMENTS
 from sentiment.model import FusionNetwork, NetworkSettings
+from sentiment.precision import PLAIN, Precision, choose_precision
 from sentiment.speech_encoder import load_whisper_encoder
 
 FORMAT_VERSION: Final = 2
@@ -71,6 +72,8 @@ class Checkpoint:
     metrics: Mapping[str, Any]
     """What `python -m train evaluate` measured when the checkpoint was made."""
     device: torch.device
+    precision: Precision = PLAIN
+    """In which numbers the encoders are run; `load_checkpoint` chooses what pays on the device."""
 
     @property
     def clip_settings(self) -> ClipSettings:
@@ -142,15 +145,19 @@ def load_checkpoint(folder: Path | str, device: torch.device | str = "cpu") -> C
     except (TypeError, KeyError, RuntimeError, SettingsError, SafetensorError) as error:
         raise CheckpointError(f"Checkpoint {folder} does not fit this version of the program: {error}") from error
     tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    network.eval().requires_grad_(False).to(device)
+    clip_shape = (3, clip_settings.frame_count, clip_settings.frame_size_px, clip_settings.frame_size_px)
+    faces = network.encoders["video"] if "video" in clip_settings.modalities else None
     return Checkpoint(
         name=manifest["name"],
         folder=folder,
         sha256=_sha256(folder / MANIFEST),
-        network=network.eval().requires_grad_(False).to(device),
+        network=network,
         preprocessor=ClipPreprocessor(clip_settings, tokenizer, find_speech_encoder(clip_settings)),
         calibration=calibration,
         metrics=manifest["metrics"],
         device=torch.device(device),
+        precision=choose_precision(faces, clip_shape, torch.device(device)),
     )
 
 

@@ -59,7 +59,7 @@ def predict(
 def encode(checkpoint: Checkpoint, clips: Sequence[ClipInputs]) -> np.ndarray:
     """(B, 3, 128) float32: what the encoders say of B clips, one at least; zeros where a modality is absent."""
     batch = collate(clips).to(checkpoint.device)
-    with torch.autocast(checkpoint.device.type, enabled=checkpoint.device.type == "cuda"):
+    with checkpoint.precision.autocast(checkpoint.device):
         return checkpoint.network.encode(batch).float().cpu().numpy()
 
 

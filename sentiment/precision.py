@@ -1,0 +1,87 @@
+"""In which numbers the encoders compute: chosen once, when they are loaded, by what the processor has and by the clock.
+
+Half as many bits are twice as fast where the processor multiplies them itself. Where it does not, they are emulated,
+and many times slower: so they are taken only where they have shown to pay, on the machine that runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import torch
+from torch import nn
+
+logger = logging.getLogger(__name__)
+
+NumberFormat = Literal["float32", "bfloat16", "float16"]
+
+FAST_BF16: Final = ("avx512_bf16", "amx_bf16", "bf16")
+"""PyTorch's names of what multiplies bfloat16 in hardware: AVX-512, AMX, and ARM's extension."""
+
+MIN_GAIN: Final = 1.3
+"""How many times faster bfloat16 must be to be worth its three digits."""
+
+TRIALS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """How encoders are run."""
+
+    number_format: NumberFormat
+    reason: str
+    """Why this one, in a few words; it goes into the provenance of results."""
+
+    def autocast(self, device: torch.device) -> torch.autocast:
+        """Within this, matrices and kernels are multiplied in the chosen format."""
+        is_reduced = self.number_format != "float32"
+        return torch.autocast(
+            device.type, dtype=getattr(torch, self.number_format) if is_reduced else None, enabled=is_reduced
+        )
+
+
+PLAIN: Final = Precision("float32", "not chosen: the plain one")
+
+
+def choose_precision(
+    encoder: nn.Module | None,
+    clip_shape: tuple[int, ...],
+    device: torch.device,
+    capabilities: Callable[[], object] = torch.cpu.get_capabilities,
+) -> Precision:
+    """What pays on this device for the encoder that takes the longest, from a few clips of (3, T, H, W).
+
+    `encoder` takes (B, 3, T, H, W) and is what the choice is measured on; None where the network reads no faces.
+    Only processors that multiply bfloat16 themselves are measured, which takes a second.
+    """
+    if device.type == "cuda":
+        return Precision("float16", "CUDA")
+    has = dict(capabilities())  # type: ignore[call-overload]
+    fast = [name for name in FAST_BF16 if has.get(name)]
+    if not fast:
+        return Precision("float32", "the processor has no bfloat16")
+    if encoder is None:
+        return Precision("float32", "nothing to gain: no faces are read")
+    clips = torch.zeros(2, *clip_shape, device=device)
+    reduced = Precision("bfloat16", "")
+    plain_seconds, reduced_seconds = (_fastest(encoder, clips, precision) for precision in (PLAIN, reduced))
+    gain = plain_seconds / reduced_seconds
+    logger.info("bfloat16 (%s) is %.1f times as fast as float32 here", ", ".join(fast), gain)
+    reason = f"measured: bfloat16 ({', '.join(fast)}) is {gain:.1f} times as fast as float32"
+    return Precision("bfloat16" if gain >= MIN_GAIN else "float32", reason)
+
+
+@torch.inference_mode()
+def _fastest(encoder: nn.Module, clips: torch.Tensor, precision: Precision) -> float:
+    """Seconds that the encoder takes for the clips: the fastest of some trials, after one that does not count."""
+    seconds = []
+    for _ in range(1 + TRIALS):
+        started = time.perf_counter()
+        with precision.autocast(clips.device):
+            encoder(clips)
+        seconds.append(time.perf_counter() - started)
+    return min(seconds[1:])
