@@ -77,8 +77,10 @@ def run_batch(
     report = on_progress or _ignore
     store = PartStore(folder, _origin(settings))
     todo = [file for file in files if not store.has(file)]
-    for file in set(files) - set(todo):
-        report(file, _error_of(store.read(file)))
+    waiting = set(todo)
+    for file in files:
+        if file not in waiting:
+            report(file, _error_of(store.read(file)))
     lost = _analyse(todo, store, settings, report, analyst) if todo else {}
     parts = (lost.get(file) or store.read(file) or lost_part(file) for file in files)
     return write_results(folder, files, parts, store.origin)
