@@ -23,11 +23,11 @@ from small_parts import require_whisper, spoken_sound
 from studio_app import LOGIN, PATIENCE_SECONDS, App, face
 
 from app import find_logins, parse_options
-from sentiment.__main__ import main
+from sentiment.__main__ import build_parser, main
 from sentiment.edits import Edits
 from sentiment.errors import SettingsError
 from sentiment.export import timeline_to_dict
-from sentiment.pipeline import AnalysisSettings, analyze_video, load_models
+from sentiment.pipeline import VIEWINGS, AnalysisSettings, analyze_video, load_models
 
 SAID = "I never said that!"
 
@@ -143,6 +143,14 @@ def test_the_tools_are_documented(guarded_app: App) -> None:
         assert all(len(value["description"]) > 20 for value in properties.values())
         assert tool.inputSchema["required"] == ["file"]
     assert "need not be what a person feels" in tools["analyze_video"].description
+
+
+def test_the_command_line_knows_every_viewing(capsys: pytest.CaptureFixture[str]) -> None:
+    for viewing in VIEWINGS:
+        assert build_parser().parse_args(["analyze", "a.mp4", "--out", "b", "--viewing", viewing]).viewing == viewing
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["analyze", "a.mp4", "--out", "b", "--viewing", "dreaming"])
+    assert "dreaming" in capsys.readouterr().err
 
 
 def test_what_is_wrong_is_said_through_every_door(
