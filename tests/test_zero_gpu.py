@@ -77,7 +77,7 @@ def test_a_lent_gpu_gives_the_same_timeline(video: Path, random_checkpoint: Path
     settings, edits = AnalysisSettings(language="en"), Edits(words={0: SAID})
     assert told["timelines"][-1] == timeline_to_dict(analyze_video(video, models, settings))["segments"]
     assert told["corrected"] == timeline_to_dict(analyze_video(video, models, settings, edits=edits))["segments"]
-    assert set(told["stages"]) == {"listen", "watch", "feel"}
+    assert set(told["stages"]) >= {"listen", "watch", "feel"}
     assert "notes.mp4" in told["refused"]
     with open_media(video) as media:
         expected = zero_gpu.START_SECONDS + zero_gpu.SECONDS_PER_SECOND * media.duration_seconds
