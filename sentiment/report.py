@@ -27,6 +27,7 @@ from sentiment.timeline import (
     format_percent,
     headline,
     heard_words,
+    share_so_far,
 )
 
 if TYPE_CHECKING:
@@ -84,8 +85,8 @@ def _chips(timeline: Timeline) -> list[str]:
     chips = [
         format_clock(timeline.duration_seconds),
         f"certain for {format_percent(certain_share_so_far(timeline))} of the time",
-        f"speech {format_percent(summary.speech_share)}",
-        f"face {format_percent(summary.face_share)}",
+        f"speech {format_percent(share_so_far(timeline, summary.speech_share))}",
+        f"face {format_percent(share_so_far(timeline, summary.face_share))}",
     ]
     if timeline.language:
         chips.append(f"language {language_name(timeline.language)}")

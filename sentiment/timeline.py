@@ -61,7 +61,7 @@ def certain_seconds(timeline: Timeline) -> float:
 
 def certain_share_so_far(timeline: Timeline) -> float:
     """The certain share of what is analysed, in [0, 1]; when all is, the summary's `certain_share`."""
-    return _share_so_far(timeline, timeline.summary.certain_share)
+    return share_so_far(timeline, timeline.summary.certain_share)
 
 
 def headline(timeline: Timeline) -> str:
@@ -73,7 +73,7 @@ def headline(timeline: Timeline) -> str:
     if all(p.affect is None for p in timeline.segments):
         return _nothing_answered(timeline)
     so_far = "" if timeline.is_complete else "so far "
-    unread = _share_so_far(timeline, timeline.summary.answered_share) < LITTLE_ANSWERED_SHARE
+    unread = share_so_far(timeline, timeline.summary.answered_share) < LITTLE_ANSWERED_SHARE
     certain = _certain(timeline.segments)
     if not certain:
         sentence = f"{so_far}no answer is certain enough to name a mood"
@@ -140,7 +140,7 @@ def _share(part_seconds: float, whole_seconds: float) -> float:
     return min(1.0, part_seconds / whole_seconds) if whole_seconds > 0 else 0.0
 
 
-def _share_so_far(timeline: Timeline, share: float) -> float:
+def share_so_far(timeline: Timeline, share: float) -> float:
     """A share of the whole duration as one of what is analysed."""
     return share if timeline.is_complete else _share(share * timeline.duration_seconds, timeline.analysed_seconds)
 

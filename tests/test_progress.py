@@ -95,6 +95,7 @@ def test_the_time_left_falls_while_nothing_is_told_and_is_never_negative() -> No
     estimate = TimeLeft()
     assert estimate.ask(3.0) is None
     estimate.tell("listen", 0.0, 60.0, 4.0)
+    assert estimate.ask(5.0) is None
     estimate.tell("listen", 30.0, 60.0, 8.0)
     told = [estimate.ask(8.0 + seconds) for seconds in range(0, 200, 2)]
     assert told == sorted(told, reverse=True)
@@ -124,9 +125,11 @@ def test_the_card_names_the_stage_and_the_time_left() -> None:
     session = Session("talk.mp4")
     assert "Opening the file" in panels.progress(session)
     session.take(StageProgress("listen", 0.0, 120.0))
-    session.take(StageProgress("listen", 30.0, 120.0))
     card = panels.progress(session)
     assert "Listening for words" in card
+    assert "left" not in card
+    session.take(StageProgress("listen", 30.0, 120.0))
+    card = panels.progress(session)
     assert " left</b>" in card
     assert card.count('role="progressbar"') == 3
     session.take(StageProgress("translate", 10.0, 120.0))

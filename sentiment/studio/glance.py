@@ -18,6 +18,7 @@ from sentiment.timeline import (
     format_clock,
     format_percent,
     headline,
+    share_so_far,
 )
 
 # ---------------------------------------------------------------- the whole video
@@ -35,8 +36,8 @@ def _chips(timeline: Timeline) -> list[str]:
     summary = timeline.summary
     chips = [f"certain for {format_percent(certain_share_so_far(timeline))} of the time"]
     if not is_watched(timeline):
-        chips.append(f"speech {format_percent(summary.speech_share)}")
-    chips.append(f"face {format_percent(summary.face_share)}")
+        chips.append(f"speech {format_percent(share_so_far(timeline, summary.speech_share))}")
+    chips.append(f"face {format_percent(share_so_far(timeline, summary.face_share))}")
     disagreements = sum(disagreement(p) is not None for p in timeline.segments)
     if disagreements:
         chips.append(f"signals disagree in {_count(disagreements)}")

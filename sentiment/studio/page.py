@@ -190,4 +190,5 @@ def _after_cancel(page: Page, timeline: Timeline | None, source: str | None) -> 
     if timeline is None or source is None:
         yield _back_to_start(page)
     else:
-        yield {**shown(page, timeline), **finished(page, timeline, Path(source))}
+        no_start = {page.start.card: gr.update(visible=False)}  # to Gradio a cancelled run has failed
+        yield {**shown(page, timeline), **finished(page, timeline, Path(source)), **no_start}

@@ -34,15 +34,15 @@ class TimeLeft:
 
     def tell(self, stage: str, done_seconds: float, total_seconds: float, now_seconds: float) -> None:
         """A stage, one of USUAL_COSTS, has so much of the video behind it."""
-        if self._total_seconds:  # what came before the first progress was opening the file
+        if self._has_begun or done_seconds > 0:  # before that, the file was opened and read through
             spent = self._spent_seconds.get(stage, 0.0)
             self._spent_seconds[stage] = spent + max(0.0, now_seconds - self._told_at)
         self._told_at, self._total_seconds = now_seconds, total_seconds
         self._done_seconds[stage] = max(done_seconds, self._done_seconds.get(stage, 0.0))
 
     def ask(self, now_seconds: float) -> float | None:
-        """How many seconds are left; None before anything is known."""
-        if not self._total_seconds:
+        """How many seconds are left; None before some of the video is done."""
+        if not self._has_begun:
             return None
         ends_at = now_seconds + max(0.0, self._work_left() - (now_seconds - self._told_at))
         if self._ends_at is None:
@@ -52,6 +52,10 @@ class TimeLeft:
         self._ends_at += (ends_at - self._ends_at) * settled
         self._asked_at = now_seconds
         return max(0.0, self._ends_at - now_seconds)
+
+    @property
+    def _has_begun(self) -> bool:
+        return any(self._done_seconds.values())
 
     def _work_left(self) -> float:
         """Seconds of work, as of the newest progress."""
