@@ -101,6 +101,7 @@ def serve(options: argparse.Namespace) -> None:
             server_name=options.host,
             server_port=options.port,
             share=options.share,
+            ssr_mode=False,  # a Space would put a Node server in front
             max_file_size=limits.max_file_bytes,
             prevent_thread_lock=True,
             quiet=True,
