@@ -151,13 +151,14 @@ def reactions_headline(reactions: Reactions) -> str:
     parts = [f"{format_score(reactions.overall_mean)} on average"]
     if reactions.highest is None or reactions.lowest is None:
         parts.append("at no moment has half of them an answer")
-    elif reactions.highest == reactions.lowest:
-        parts.append("all through")
+    elif format_score(reactions.highest.mean) == format_score(reactions.lowest.mean):
+        parts.append("the same all through")
     else:
         for name, moment in (("highest", reactions.highest), ("lowest", reactions.lowest)):
             parts.append(f"{name} at {format_clock(moment.start_seconds)} ({format_score(moment.mean)})")
-    if reactions.most_divided is not None:
-        parts.append(f"most divided at {format_clock(reactions.most_divided.start_seconds)}")
+    divided = reactions.most_divided
+    if divided is not None and divided.deviation is not None and format_score(divided.deviation) != format_score(0.0):
+        parts.append(f"most divided at {format_clock(divided.start_seconds)}")
     return f"{who}: {', '.join(parts)}."
 
 

@@ -277,6 +277,11 @@ def test_one_viewer_has_a_mean_and_no_spread():
     assert reactions_headline(reactions).startswith("1 viewer: +0.30 on average, highest at 0:00 (+0.60)")
 
 
+def test_viewers_who_never_differ_have_no_moment_that_stands_out():
+    reactions = combine_reactions([Recording(viewer(0.5, 0.501)), Recording(viewer(0.5, 0.499))])
+    assert reactions_headline(reactions) == "2 viewers: +0.50 on average, the same all through."
+
+
 def test_viewers_whose_face_was_never_seen_give_no_number():
     reactions = combine_reactions([Recording(viewer(None, None))])
     assert reactions.overall_mean is None

@@ -81,10 +81,7 @@ def _offer_alignment(page: ReactionsPage) -> None:
 
         @gr.render(inputs=[page.names], show_progress="hidden")
         def numbers(names: list[str]) -> None:
-            fields = [
-                gr.Number(0.0, label=name, step=0.1, precision=2, elem_classes="start-seconds", key=f"{index} {name}")
-                for index, name in enumerate(names)
-            ]
+            fields = [gr.Number(0.0, label=name, step=0.1, precision=2, elem_classes="start-seconds") for name in names]
             if fields:
                 button = gr.Button("Align", elem_id="align-recordings", size="md")
                 button.click(align, [page.session, *fields], page.showing, **OFF_THE_API)
@@ -123,8 +120,10 @@ def _run(
 
 
 def _with(page: ReactionsPage, done: ReactionsSession, timeline: Timeline) -> Updates:
-    """The reactions with one recording more; raises SettingsError for one that is no viewer's."""
-    done.recordings.append(Recording(timeline))
+    """The reactions with one recording more; raises SettingsError for one that cannot be laid over the stimulus."""
+    recording = Recording(timeline)
+    combine_reactions([recording], done.stimulus)
+    done.recordings.append(recording)
     shown = _shown(page, done, done.recordings)
     return {**shown, **_player(page, done), page.results.column: gr.update(visible=True)}
 
