@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -73,11 +72,9 @@ def timelines(talk: Path, models: LoadedModels) -> list[Timeline]:
 
 
 def open_files(path: Path) -> int:
-    """How often this process and those that it started have a file open."""
-    this = psutil.Process()
-    processes = [this, *this.children(recursive=True)]
-    descriptors = [d for process in processes for d in Path(f"/proc/{process.pid}/fd").iterdir()]
-    return sum(os.path.realpath(d) == str(path.resolve()) for d in descriptors)
+    """How often this process and its decoders have a file open."""
+    processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    return sum(file.path == str(path.resolve()) for process in processes for file in process.open_files())
 
 
 def test_a_talking_face_is_answered_from_all_three(timelines: list[Timeline]) -> None:
