@@ -6,6 +6,7 @@ import gc
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -53,9 +54,11 @@ def test_eight_clients_at_once_get_each_their_own_answer_and_memory_returns(app:
     ranks: list[int] = []
 
     def ask(clip: Path) -> dict:
-        job = Client(app.url, verbose=False).submit(handle_file(clip), "en", api_name="/analyze")
+        client = Client(app.url, verbose=False, httpx_kwargs={"timeout": PATIENCE_SECONDS})
+        job = client.submit(handle_file(clip), "en", api_name="/analyze")
         while not job.done():
             ranks.append(job.status().rank or 0)
+            time.sleep(0.05)
         return job.result()
 
     used_mb = []

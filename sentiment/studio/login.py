@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import secrets
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -48,6 +49,8 @@ class Login:
 
     def open(self, demo: gr.Blocks) -> None:
         """To be called after `demo.launch`: until then nobody who sends HTTP Basic is let in."""
+        if self._mcp:
+            _answer_in_json(demo)
         if not self.logins:
             return
         demo.app.tokens.update({token: user for user, token in self._tokens.items()})
@@ -83,6 +86,17 @@ class Login:
             analytics_enabled=False,
             headers={"x-gradio-user": "mcp"},
         )
+
+
+def _answer_in_json(demo: gr.Blocks) -> None:
+    """The tools' answers as JSON text; Gradio would give what Python prints, which has None for null."""
+    server = demo.mcp_server_obj
+    assert server is not None
+
+    def in_json(answers: list[Any], _root_url: str) -> list[Any]:
+        return [server.types.TextContent(type="text", text=json.dumps(a, ensure_ascii=False)) for a in answers]
+
+    server.postprocess_output_data = in_json  # type: ignore[method-assign, assignment]
 
 
 class _BasicLogin:
