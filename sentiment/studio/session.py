@@ -70,14 +70,15 @@ class Session:
         """Note an event; whether there is something new to show beside the progress."""
         match event:
             case StageProgress(stage, done_seconds, total_seconds):
-                self.done_seconds[stage] = done_seconds
-                self.total_seconds = total_seconds
                 now_seconds = self.elapsed_seconds
                 self._time_left.tell(stage, done_seconds, total_seconds, now_seconds)
-                if self.stage is None or now_seconds - self._stage_since >= STAGE_SHOWN_SECONDS:
+                is_shown_enough = now_seconds - self._stage_since >= STAGE_SHOWN_SECONDS
+                if self.stage is None or (done_seconds > self.done_seconds.get(stage, 0.0) and is_shown_enough):
                     if stage != self.stage:
                         self._stage_since = now_seconds
                     self.stage = stage
+                self.done_seconds[stage] = done_seconds
+                self.total_seconds = total_seconds
                 return False
             case Playable(path):
                 self.playable = path
