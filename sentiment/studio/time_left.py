@@ -78,7 +78,7 @@ def time_left_in_words(seconds: float) -> str:
     """A time as one says it, rounded to what an estimate is worth: "about 40 s left", "about 3 min left"."""
     if seconds < 5:
         return "a few seconds left"
-    if seconds <= 55:
+    if seconds <= 50:
         return f"about {10 * math.ceil(seconds / 10)} s left"
     if seconds < 3600:
         return f"about {max(1, round(seconds / 60))} min left"
