@@ -11,6 +11,7 @@ The names below are imported when they are first used, so that `import sentiment
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from sentiment.pipeline import AnalysisSettings, LoadedModels, analyze_video, load_models, stream_analysis
     from sentiment.rescoring import rescore
     from sentiment.timeline import headline
+
+# ONNX Runtime, which finds faces and voices, reports to its makers (1.31) unless it is told so before it is loaded.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
 
