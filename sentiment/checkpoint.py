@@ -133,12 +133,15 @@ def load_checkpoint(folder: Path | str, device: torch.device | str = "cpu") -> C
     Raises CheckpointError where a file is missing, has been changed, or belongs to other labels or
     another format than this version of the program, TranscriptionError where its Whisper cannot be had.
     """
+    from transformers.initialization import no_init_weights
+
     folder = Path(folder)
     manifest = verify_files(folder)
     try:
         clip_settings = ClipSettings(**_with_tuples(manifest["clip"]))
         settings = NetworkSettings(**_with_tuples(manifest["network"]))
-        network = FusionNetwork(settings, clip_settings.n_mels, clip_settings.modalities)
+        with no_init_weights():  # all of them are read from the files next
+            network = FusionNetwork(settings, clip_settings.n_mels, clip_settings.modalities)
         for part, module in _parts(network).items():
             module.load_state_dict(load_file(folder / f"{part}.safetensors"))
         calibration = Calibration(**manifest["calibration"])

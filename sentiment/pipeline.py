@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -109,7 +110,11 @@ def load_models(checkpoint: Path | str | None = None, whisper: str = "base", dev
     if checkpoint is None and not STARTER_CHECKPOINT.is_dir():
         raise CheckpointError(f"There are no bundled weights at {STARTER_CHECKPOINT}; name a checkpoint's folder.")
     folder = STARTER_CHECKPOINT if checkpoint is None else find_checkpoint(checkpoint)
-    return LoadedModels(load_checkpoint(folder, network_device), load_transcriber(whisper, device), network_device)
+    import faster_whisper  # noqa: F401 (now, because two threads that import the same are slower than one)
+
+    with ThreadPoolExecutor(1) as beside:
+        transcriber = beside.submit(load_transcriber, whisper, device)
+        return LoadedModels(load_checkpoint(folder, network_device), transcriber.result(), network_device)
 
 
 def stream_analysis(

@@ -64,6 +64,7 @@ def trace_provenance(
             "compute_type": transcriber.compute_type,
         },
         "device": models.device,
+        "precision": asdict(checkpoint.precision),
         "settings": asdict(settings),
         "clip_settings": asdict(checkpoint.clip_settings),
     }

@@ -237,16 +237,17 @@ def _cuda_device_count() -> int:
 
 
 def _open_transcriber(files: WhisperFiles, device: str) -> Transcriber:
-    """Load a model and make it work once: CTranslate2 looks for cuBLAS only when it first multiplies."""
+    """Load a model; on a GPU, make it work once as well, so that what is missing there is found out now."""
     import ctranslate2
     from faster_whisper import WhisperModel
 
     fast = {"cpu": "int8", "cuda": "float16"}[device]
     compute_type = fast if fast in ctranslate2.get_supported_compute_types(device) else "float32"
     whisper = WhisperModel(str(files.folder), device=device, compute_type=compute_type)
-    silence = np.zeros(SAMPLE_RATE_HZ, np.float32)
-    segments, _ = whisper.transcribe(silence, language="en", beam_size=1, temperature=0.0, max_new_tokens=1)
-    list(segments)
+    if device == "cuda":  # CTranslate2 looks for cuBLAS only when it first multiplies
+        silence = np.zeros(SAMPLE_RATE_HZ, np.float32)
+        segments, _ = whisper.transcribe(silence, language="en", beam_size=1, temperature=0.0, max_new_tokens=1)
+        list(segments)
     logger.info("Whisper %s (%s) runs on %s in %s", files.model_name, files.source, device, compute_type)
     can_translate = whisper.model.is_multilingual and not is_distilled(files.folder, whisper.model.n_mels)
     _warn_of_languages(files.model_name, whisper.model.is_multilingual, can_translate)
