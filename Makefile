@@ -4,7 +4,9 @@
 #   make demo       the app; ARGS="--share --port 8000 --checkpoint DIR --whisper small" are passed on to app.py
 #   make test       formatting, lint, types and tests, the one in a real browser included; ARGS are passed on to pytest
 #   make bench      training on clips, measured on a miniature of MELD: reading clips, a step of the real-size network;
-#                   two hundred analyses in one process
+#                   two hundred analyses in one process; and bench-speed
+#   make bench-speed  seconds, memory and the usual way beside ours, on clips up to an hour; ARGS="--quick", "--readme",
+#                   "--lengths '70 s' '1 min'": see tests/bench_speed
 #   make space      the app onto the Hugging Face hub, as a Space: REPO=OWNER/NAME; ARGS="--private --dry-run"
 #   make lint       formatting, lint and types alone
 #   make example    assets/example.mp4 anew, from its script
@@ -58,6 +60,10 @@ bench: setup $(STAMPS)/dev test-tools
 	$(BIN)/python -m train.bench_loader --data $(BENCH)/data
 	$(BIN)/python -m train.bench_joint --batch 2
 	PYTHONPATH=. $(BIN)/python tests/bench_long_life.py --analyses 200
+	$(MAKE) bench-speed
+
+bench-speed: setup offline-models $(STAMPS)/dev test-tools
+	PYTHONPATH=. $(BIN)/python tests/bench_speed $(ARGS)
 
 example: setup test-tools $(STAMPS)/dev
 	$(BIN)/python assets/make_example.py $(ARGS)
