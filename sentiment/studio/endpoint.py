@@ -89,29 +89,25 @@ def _add_endpoint(api_name: str, function: Callable[..., Answer]) -> None:
         gr.File(visible=False),
         gr.Dropdown(languages(), value="auto", visible=False),
         gr.Radio(list(VIEWINGS), value="speaking", visible=False),
-        _Texts({}, visible=False),
-        _Texts({}, visible=False),
-        _Tracks([], visible=False),
+        _json({}, TEXTS),
+        _json({}, TEXTS),
+        _json([], TRACKS),
     ]
     gr.Button(visible=False).click(function, inputs, gr.JSON(visible=False), api_name=api_name, **SLOTS)
 
 
-class _Texts(gr.JSON):
-    """Texts by the index of a segment. MCP wants to know of JSON what is in it, and Gradio leaves that open."""
-
-    is_template = True  # in the browser it is the JSON that it was
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "object", "additionalProperties": {"type": "string"}}
+TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
+"""By the index of a segment."""
+TRACKS = {"type": "array", "items": {"type": "integer"}}
 
 
-class _Tracks(gr.JSON):
-    """The numbers of faces."""
-
-    is_template = True
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "array", "items": {"type": "integer"}}
+def _json(value: Any, schema: dict[str, Any]) -> gr.JSON:
+    """MCP clients check what JSON holds, and Gradio leaves that open. No subclass: Gradio would write a stub of it
+    beside this file.
+    """
+    component = gr.JSON(value, visible=False)
+    component.api_info = lambda: schema  # type: ignore[method-assign]
+    return component
 
 
 def _endpoint(
