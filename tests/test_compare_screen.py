@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from media_files import even_times, write_media
+from media_files import even_times, tone, write_media
 from playwright.sync_api import Browser, Page, expect
 from studio_app import DESKTOP, PHONE, App, face, visit
 
@@ -39,8 +39,9 @@ def viewers(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def stimulus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four seconds without a face."""
-    return write_media(tmp_path_factory.mktemp("stimulus") / "advert.mp4", times_seconds=even_times(4.0))
+    """Four seconds without a face, and a tone."""
+    path = tmp_path_factory.mktemp("stimulus") / "advert.mp4"
+    return write_media(path, times_seconds=even_times(4.0), sound=tone(4.0))
 
 
 @pytest.fixture(scope="module")
