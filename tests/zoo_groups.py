@@ -37,7 +37,7 @@ SOUND_CONTAINERS = (
     "wma",
     *VIDEO_CONTAINERS,
 )
-HARDWARE = ("_nvenc", "_qsv", "_amf", "_v4l2m2m", "_vaapi", "_vulkan", "_mf")
+HARDWARE = ("_nvenc", "_qsv", "_amf", "_v4l2m2m", "_vaapi", "_vulkan", "_mf", "_videotoolbox", "_at")
 
 SIZES = {"h261": (176, 144), "h263": (176, 144), "h263p": (176, 144), "dvvideo": (720, 576), "dnxhd": (1280, 720),
          "cinepak": (160, 120), "roqvideo": (128, 128), "rv10": (176, 144), "rv20": (176, 144)}  # fmt: skip
