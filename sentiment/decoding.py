@@ -129,13 +129,15 @@ def choose_streams(source: MediaSource) -> StreamChoice:
             f"{name_of(source)} holds no picture and no sound that can be decoded; expected is {ACCEPTED}."
         )
     origin_seconds = min(stream.start_seconds for stream in chosen)
-    duration_seconds = _end_seconds(source, {stream.index: stream.frame_seconds for stream in chosen}) - origin_seconds
+    duration_seconds = (
+        _end_seconds(source, {stream.stream_index: stream.frame_seconds for stream in chosen}) - origin_seconds
+    )
     if not 0 < duration_seconds <= MAX_DURATION_SECONDS:
         raise MediaError(
             f"{name_of(source)} lasts {duration_seconds:g} seconds; "
             f"expected is more than 0 and at most {MAX_DURATION_SECONDS / 3600:g} hours."
         )
-    return StreamChoice(video and video.index, audio and audio.index, origin_seconds, duration_seconds)
+    return StreamChoice(video and video.stream_index, audio and audio.stream_index, origin_seconds, duration_seconds)
 
 
 def _candidates(container: InputContainer, kind: Literal["video", "audio"]) -> list[int]:
@@ -161,7 +163,7 @@ def _check_pixels(name: str, container: InputContainer) -> None:
 class _Decodable(NamedTuple):
     """A stream of which a frame could be decoded."""
 
-    index: int
+    stream_index: int
     start_seconds: float
     """When that frame is shown or heard."""
     frame_seconds: float

@@ -31,7 +31,7 @@ from sentiment.transcription import (
     _is_speech,
     load_transcriber,
 )
-from sentiment.whisper_files import OFFLINE_PACKAGES, find_whisper_files, is_distilled
+from sentiment.whisper_files import OFFLINE_PACKAGES, find_whisper_files
 from sentiment.word_pieces import join_pieces
 from sentiment.words import MIN_WORD_SECONDS, join_words, separate_spans
 
