@@ -29,6 +29,9 @@ ALIKE_DIFFERENCE = 0.1
 CUT_LETTERS = ("A", "B")
 """What a person calls the two."""
 
+SCORE_DIGITS = 2
+"""Of a sentiment score, as a person is told it."""
+
 
 @dataclass(frozen=True, slots=True)
 class WindowMean:
@@ -166,8 +169,8 @@ def format_score(score: float | None) -> str:
     """A sentiment score with its sign: "+0.34", "−0.10", "0.00"; "–" where there is none."""
     if score is None or math.isnan(score):
         return "–"
-    rounded = round(score, 2)
-    return f"{'+' if rounded > 0 else '−' if rounded < 0 else ''}{abs(rounded):.2f}"
+    rounded = round(score, SCORE_DIGITS)
+    return f"{'+' if rounded > 0 else '−' if rounded < 0 else ''}{abs(rounded):.{SCORE_DIGITS}f}"
 
 
 # ---------------------------------------------------------------- numbers

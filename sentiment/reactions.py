@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sentiment.compare import format_score
+from sentiment.compare import SCORE_DIGITS, format_score
 from sentiment.datatypes import Timeline
 from sentiment.errors import SettingsError
 from sentiment.plain_text import one_line, video_name
@@ -131,7 +131,9 @@ def combine_reactions(recordings: Sequence[Recording], stimulus: Timeline | None
     def moment(columns: np.ndarray, values: np.ndarray) -> ReactionMoment | None:
         if not len(columns):
             return None
-        return _moment(recordings, cells, int(columns[np.argmax(values[columns])]), mean, deviation)
+        # Of moments that a person is told the same of, the first: which differ in their last bits is no news.
+        first = np.argmax(np.round(values[columns], SCORE_DIGITS))
+        return _moment(recordings, cells, int(columns[first]), mean, deviation)
 
     return Reactions(
         *(tuple(recordings), stimulus, duration_seconds, cells, viewers, mean, deviation),
