@@ -177,7 +177,7 @@ def test_keys_belong_to_a_field_while_one_types(screen: Screen) -> None:
 
 def test_space_after_a_click_on_a_line_plays_and_does_not_press_the_line_again(screen: Screen) -> None:
     page, start = screen.page, screen.segments[2]["start_seconds"]
-    page.locator("#transcript tbody tr").nth(2).locator("button").click()
+    page.locator("#transcript tbody tr").nth(2).locator(".time button").click()
     page.keyboard.press("Space")
     page.wait_for_function(f"!{VIDEO}.paused && {VIDEO}.currentTime > {start + 0.1}")
 
