@@ -195,13 +195,13 @@ def test_a_click_on_the_reactions_moves_what_they_watched(watched: Page) -> None
 
 def test_a_recording_can_be_moved_without_a_new_analysis(watched: Page) -> None:
     page = watched
-    page.get_by_label("ann.mp4").fill("4")
+    page.get_by_label("ann.mp4").fill("3.7")
     page.click("#align-recordings")
     expect(page.locator("#reactions-verdict")).to_contain_text("ann.mp4 covers 0:00 to 0:02 of 0:04")
     assert counts_of(json.loads(taken(page, "reactions.json"))) == [2, 1]
     page.get_by_label("ann.mp4").fill("7")
     page.click("#align-recordings")
-    expect(page.locator(".toast-body").last).to_contain_text("ann.mp4 lasts 6.0 s")
+    expect(page.locator(".toast-body").last).to_contain_text("ann.mp4 lasts 5.8 s")
 
 
 def test_the_reactions_have_no_serious_barrier(watched: Page) -> None:
