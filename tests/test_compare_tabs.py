@@ -80,7 +80,7 @@ def last_of(updates: list[dict], component: gr.blocks.Block) -> object:
 def test_two_files_are_analysed_in_turn_and_their_names_are_escaped(analysed, compare_page):
     updates = list(compare_tab._compare(compare_page, None, DEFAULT_LIMITS, *paths("<i>a.mp4", "b.mp4")))
     assert analysed == [("<i>a.mp4", "speaking"), ("b.mp4", "speaking")]
-    bars = [update[compare_page.bars] for update in updates if compare_page.bars in update]
+    bars = [update[compare_page.progress.bars] for update in updates if compare_page.progress.bars in update]
     assert "waiting" in bars[0] and "done" in bars[-1]
     results = compare_page.results
     for html in (bars[0], *(last_of(updates, part) for part in (results.verdict, results.changes))):

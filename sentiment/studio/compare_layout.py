@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from sentiment.studio import compare_panels, panels
+from sentiment.studio.parts import ProgressCard, downloads_card, drop, html, progress_card
 
 REAL, RELATIVE = "seconds", "share of each cut"
 
@@ -38,9 +39,7 @@ class ComparePage:
     start: gr.Column
     files: tuple[gr.File, gr.File]
     compare: gr.Button
-    running: gr.Row
-    bars: gr.HTML
-    cancel: gr.Button
+    progress: ProgressCard
     results: CompareResults
     timelines: gr.State
     """Both timelines of this visitor, as a pair; None before there are."""
@@ -50,7 +49,7 @@ class ComparePage:
         """All that a comparison changes."""
         results = self.results
         return [
-            *(self.again, self.start, self.running, self.bars, self.timelines, results.column, results.axis),
+            *(self.again, self.start, *self.progress.changing, self.timelines, results.column, results.axis),
             *self.showing,
         ]
 
@@ -77,10 +76,8 @@ def lay_out_compare() -> ComparePage:
         with gr.Row(elem_classes="choices"):
             compare = gr.Button("Compare", variant="primary", elem_id="compare", min_width=140)
         html("<p class='note'>Videos, sound files, or the timeline.json or bundle.zip of an earlier analysis.</p>")
-    with gr.Row(elem_id="compare-running", elem_classes=["card", "running"], visible=False) as running:
-        bars = html(elem_id="compare-progress")
-        cancel = gr.Button("Cancel", elem_id="compare-cancel", scale=0, min_width=110)
-    return ComparePage(again, start, (first, second), compare, running, bars, cancel, _results(), gr.State(None))
+    progress = progress_card("compare-")
+    return ComparePage(again, start, (first, second), compare, progress, _results(), gr.State(None))
 
 
 def _results() -> CompareResults:
@@ -105,26 +102,3 @@ def _results() -> CompareResults:
             changes = html(elem_id="compare-changes")
         downloads = downloads_card("Download comparison", FILES)
     return CompareResults(column, verdict, axis, plot, in_words, numbers, emotions, changes, downloads)
-
-
-def downloads_card(title: str, files: tuple[tuple[str, str], ...]) -> list[gr.DownloadButton]:
-    """A card with a button for each file, which get the ids "download-" and the file's name with a dash for its dot."""
-    with gr.Column(elem_classes="card"):
-        html(panels.heading(title))
-        with gr.Row(elem_classes="take-along"):
-            return [
-                gr.DownloadButton(label, elem_id=f"download-{name.replace('.', '-')}", size="md", min_width=160)
-                for name, label in files
-            ]
-
-
-def drop(label: str, elem_id: str, many: bool = False) -> gr.File:
-    """A place for a file, or for several, of any kind: what they are, the decoder finds out, and says better."""
-    return gr.File(
-        label=label, file_count="multiple" if many else "single", elem_id=elem_id, elem_classes="drop", height=150
-    )
-
-
-def html(content: str = "", elem_id: str | None = None) -> gr.HTML:
-    """Gradio's HTML without its own looks."""
-    return gr.HTML(content, elem_id=elem_id, apply_default_css=False)

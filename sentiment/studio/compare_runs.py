@@ -6,10 +6,13 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
+import gradio as gr
+
 from sentiment.compare_records import is_record, read_timeline
 from sentiment.limits import DEFAULT_LIMITS, Limits
 from sentiment.pipeline import AnalysisSettings, LoadedModels
 from sentiment.studio import panels
+from sentiment.studio.events import Updates
 from sentiment.studio.exports import exports_folder
 from sentiment.studio.session import Session, follow_analysis
 
@@ -53,15 +56,12 @@ def progress_of(names: Sequence[str], done: int, session: Session, failed: Seque
     return "".join(lines)
 
 
-def write_texts(texts: dict[str, str]) -> dict[str, str]:
-    """Write each text into a file of that name, in a new folder.
-
-    Returns the path of each name.
-    """
+def offer_texts(downloads: Sequence[gr.DownloadButton], texts: dict[str, str]) -> Updates:
+    """Write each text into a file of that name, in a new folder, and give it to the button in its place."""
     folder = exports_folder()
-    paths = {}
-    for name, text in texts.items():
+    updates: Updates = {}
+    for button, (name, text) in zip(downloads, texts.items(), strict=True):
         path = folder / name
         path.write_text(text, encoding="utf-8", errors="replace", newline="")
-        paths[name] = str(path)
-    return paths
+        updates[button] = str(path)
+    return updates

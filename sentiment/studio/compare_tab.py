@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
@@ -17,8 +16,8 @@ from sentiment.errors import SentimentError
 from sentiment.limits import DEFAULT_LIMITS, Limits
 from sentiment.pipeline import LoadedModels
 from sentiment.studio import compare_panels, panels
-from sentiment.studio.compare_layout import FILES, REAL, RELATIVE, ComparePage
-from sentiment.studio.compare_runs import follow_file, progress_of, write_texts
+from sentiment.studio.compare_layout import REAL, RELATIVE, ComparePage
+from sentiment.studio.compare_runs import follow_file, offer_texts, progress_of
 from sentiment.studio.events import OFF_THE_API, SLOTS, Updates, as_message
 from sentiment.studio.session import Session, settings_for
 
@@ -44,7 +43,9 @@ def connect_compare(page: ComparePage, models: LoadedModels, limits: Limits = DE
         compare, [*page.files], changing, **SLOTS, **OFF_THE_API
     )
     run.failure(lambda: _back_to_start(page), None, changing, **at_once)
-    page.cancel.click(None, cancels=[run], **at_once).then(lambda: _back_to_start(page), None, changing, **at_once)
+    page.progress.cancel.click(None, cancels=[run], **at_once).then(
+        lambda: _back_to_start(page), None, changing, **at_once
+    )
     # Of the visitor alone: when a new comparison resets it, that shows itself.
     page.results.axis.input(show_axis, [page.timelines, page.results.axis], page.showing, **OFF_THE_API)
     page.again.click(lambda: _cleared(page), None, [*changing, *page.files], **at_once)
@@ -59,7 +60,7 @@ def _compare(page: ComparePage, models: LoadedModels, limits: Limits, *paths: Pa
             for path in paths:
                 session = Session(path.name)
                 for _ in follow_file(path, session, models, settings_for("auto"), Path(folder), limits):
-                    yield {page.bars: progress_of(names, len(timelines), session)}
+                    yield {page.progress.bars: progress_of(names, len(timelines), session)}
                 timelines.append(session.timeline)
             first, second = timelines
             if first is not None and second is not None:
@@ -71,8 +72,8 @@ def _compare(page: ComparePage, models: LoadedModels, limits: Limits, *paths: Pa
 def _waiting(page: ComparePage) -> Updates:
     return {
         page.start: gr.update(visible=False),
-        page.running: gr.update(visible=True),
-        page.bars: panels.WAITING,
+        page.progress.card: gr.update(visible=True),
+        page.progress.bars: panels.WAITING,
         page.again: gr.update(visible=False),
         page.results.column: gr.update(visible=False),
         page.timelines: None,
@@ -80,7 +81,7 @@ def _waiting(page: ComparePage) -> Updates:
 
 
 def _back_to_start(page: ComparePage) -> Updates:
-    return {page.start: gr.update(visible=True), page.running: gr.update(visible=False)}
+    return {page.start: gr.update(visible=True), page.progress.card: gr.update(visible=False)}
 
 
 def _cleared(page: ComparePage) -> Updates:
@@ -89,7 +90,7 @@ def _cleared(page: ComparePage) -> Updates:
 
 def _done(page: ComparePage) -> Updates:
     return {
-        page.running: gr.update(visible=False),
+        page.progress.card: gr.update(visible=False),
         page.again: gr.update(visible=True),
         page.results.column: gr.update(visible=True),
         page.results.axis: REAL,
@@ -103,10 +104,7 @@ def _shown(page: ComparePage, timelines: Pair, is_relative: bool) -> Updates:
     except SentimentError as error:
         raise as_message(error) from error
     results = page.results
-    files = write_texts({"comparison.csv": comparison_csv(comparison), "comparison.json": comparison_json(comparison)})
-    downloads: dict[Any, Any] = {
-        button: files[name] for button, (name, _) in zip(results.downloads, FILES, strict=True)
-    }
+    texts = {"comparison.csv": comparison_csv(comparison), "comparison.json": comparison_json(comparison)}
     return {
         results.verdict: compare_panels.verdict(comparison),
         results.plot: comparison_figure(comparison),
@@ -114,5 +112,5 @@ def _shown(page: ComparePage, timelines: Pair, is_relative: bool) -> Updates:
         results.numbers: compare_panels.side_by_side(comparison),
         results.emotions: compare_panels.emotion_shares(comparison),
         results.changes: compare_panels.strongest_changes(comparison),
-        **downloads,
+        **offer_texts(results.downloads, texts),
     }

@@ -15,6 +15,7 @@ import gradio as gr
 from sentiment.export import EXPORT_KINDS, ExportKind
 from sentiment.studio import glance, panels
 from sentiment.studio.compare_layout import ComparePage, lay_out_compare
+from sentiment.studio.parts import ProgressCard, html, progress_card
 from sentiment.studio.reactions_layout import ReactionsPage, lay_out_reactions
 from sentiment.studio.session import languages
 
@@ -42,15 +43,6 @@ class StartCard:
     language: gr.Dropdown
     example: gr.Button
     analyse: gr.Button
-
-
-@dataclass(frozen=True, slots=True)
-class ProgressCard:
-    """How far the analysis has come, and the way out of it."""
-
-    card: gr.Row
-    bars: gr.HTML
-    cancel: gr.Button
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +110,7 @@ class Page:
     def changing(self) -> list[gr.blocks.Block]:
         """All that an analysis changes."""
         return [
-            *(self.again, self.start.card, self.progress.card, self.progress.bars, self.source, self.results.column),
+            *(self.again, self.start.card, *self.progress.changing, self.source, self.results.column),
             *self.corrected,
         ]
 
@@ -133,7 +125,7 @@ class Pages(NamedTuple):
 
 def lay_out(hours_kept: int, has_example: bool, model_card: Path | None, where: str = panels.LOCAL) -> Pages:
     """Put everything on the page; must be called within gr.Blocks."""
-    _html(panels.HEADER, elem_id="masthead")
+    html(panels.HEADER, elem_id="masthead")
     with gr.Tabs(elem_id="pages"):
         with gr.Tab("Analyse", elem_id="analyse-page"):
             analyse = _analyse_page(has_example)
@@ -141,7 +133,7 @@ def lay_out(hours_kept: int, has_example: bool, model_card: Path | None, where: 
             compare = lay_out_compare()
         with gr.Tab("Reactions", elem_id="reactions-page"):
             reactions = lay_out_reactions()
-    _html(panels.footer(hours_kept, has_card=model_card is not None, where=where))
+    html(panels.footer(hours_kept, has_card=model_card is not None, where=where))
     if model_card is not None:
         with gr.Accordion("Model card", open=False, elem_id="model-card"):
             gr.Markdown(model_card.read_text(encoding="utf-8"))
@@ -151,7 +143,7 @@ def lay_out(hours_kept: int, has_example: bool, model_card: Path | None, where: 
 def _analyse_page(has_example: bool) -> Page:
     again = gr.Button("New analysis", visible=False, elem_id="again", scale=0, min_width=136, size="md")
     desk = gr.HTML("<i></i>", js_on_load=DESK_SCRIPT, elem_id="desk", visible="hidden", apply_default_css=False)
-    return Page(again, _start_card(has_example), _progress_card(), _results(), gr.State(None), gr.State(None), desk)
+    return Page(again, _start_card(has_example), progress_card(), _results(), gr.State(None), gr.State(None), desk)
 
 
 def _start_card(has_example: bool) -> StartCard:
@@ -175,29 +167,22 @@ def _start_card(has_example: bool) -> StartCard:
             example = gr.Button("Try the example", visible=has_example, elem_id="example", min_width=140)
             analyse = gr.Button("Analyse", variant="primary", elem_id="analyse", min_width=140)
         if has_example:
-            _html("<p class='note'>The example is synthetic: a public-domain portrait with computer voices.</p>")
+            html("<p class='note'>The example is synthetic: a public-domain portrait with computer voices.</p>")
     return StartCard(card, file, webcam, viewing, language, example, analyse)
-
-
-def _progress_card() -> ProgressCard:
-    with gr.Row(elem_id="running", elem_classes="card", visible=False) as card:
-        bars = _html(elem_id="progress")
-        cancel = gr.Button("Cancel", elem_id="cancel", scale=0, min_width=110)
-    return ProgressCard(card, bars, cancel)
 
 
 def _results() -> Results:
     with gr.Column(elem_id="results", visible=False) as column:
         player, verdict, shares, moments = _top()
         emotions, sentiments, in_words = _timeline_card()
-        faces = _html(elem_id="faces")
+        faces = html(elem_id="faces")
         with gr.Row(elem_id="details"):
             with gr.Column(elem_classes="card", scale=11, min_width=320):
-                transcript = _html(elem_id="transcript")
-                _html(panels.CORRECTED_STATUS)
+                transcript = html(elem_id="transcript")
+                html(panels.CORRECTED_STATUS)
             with gr.Column(elem_classes="card", elem_id="why", scale=8, min_width=320):
-                _html(panels.WHY)
-                evidence = _html(elem_id="evidence")
+                html(panels.WHY)
+                evidence = html(elem_id="evidence")
         exports_card, exports = _exports_card()
     shown = (player, verdict, shares, moments, emotions, sentiments, in_words, faces, transcript, evidence)
     return Results(column, *shown, exports_card, exports)
@@ -212,35 +197,35 @@ def _top() -> tuple[gr.Video, gr.HTML, gr.HTML, gr.HTML]:
                     interactive=False, show_label=False, label="Video", elem_id="player", buttons=[], container=False
                 )
             with gr.Column(elem_classes=["card", "moments-card"]):
-                _html(panels.heading("Strongest moments", "click to go there"))
-                moments = _html(elem_id="moments")
+                html(panels.heading("Strongest moments", "click to go there"))
+                moments = html(elem_id="moments")
         with gr.Column(scale=8, min_width=320):
             with gr.Column(elem_classes=["card", "verdict-card"]):
-                verdict = _html(elem_id="verdict")
-                _html(panels.heading("Share of certain time"))
-                shares = _html(elem_id="shares")
+                verdict = html(elem_id="verdict")
+                html(panels.heading("Share of certain time"))
+                shares = html(elem_id="shares")
             with gr.Column(elem_classes=["card", "now-card"]):
-                _html(glance.live_bars(), elem_id="now")
+                html(glance.live_bars(), elem_id="now")
     return player, verdict, shares, moments
 
 
 def _timeline_card() -> tuple[gr.Plot, gr.Plot, gr.HTML]:
     with gr.Column(elem_classes="card", elem_id="timeline"):
         keys = '<span class="keys">, arrow keys step, space plays</span>'
-        _html(panels.heading("Emotion over time", f"click to go there{keys}"))
-        _html(panels.emotion_legend())
+        html(panels.heading("Emotion over time", f"click to go there{keys}"))
+        html(panels.emotion_legend())
         emotions = gr.Plot(show_label=False, container=False, elem_id="emotion-plot")
-        _html(panels.heading("Sentiment", "positive above, negative below"))
+        html(panels.heading("Sentiment", "positive above, negative below"))
         sentiments = gr.Plot(show_label=False, container=False, elem_id="sentiment-plot")
-        _html(panels.sentiment_legend())
-        in_words = _html(elem_id="in-words")
+        html(panels.sentiment_legend())
+        in_words = html(elem_id="in-words")
     return emotions, sentiments, in_words
 
 
 def _exports_card() -> tuple[gr.Column, list[Export]]:
     """A button for each kind of file that there is, and what it is good for."""
     with gr.Column(elem_classes="card", elem_id="downloads", visible=False) as card:
-        _html(panels.heading("Take it with you"))
+        html(panels.heading("Take it with you"))
         with gr.Column(elem_id="exports"):
             exports = [_export(kind) for kind in EXPORT_KINDS]
     return card, exports
@@ -254,9 +239,5 @@ def _export(kind: ExportKind) -> Export:
         download = gr.DownloadButton(
             kind.label, elem_id=f"download-{kind.key}", visible=not kind.slow, size="md", scale=0, min_width=210
         )
-        _html(f"<p class='note'>{escape(kind.help)}</p>")
+        html(f"<p class='note'>{escape(kind.help)}</p>")
     return Export(kind, row, make, download)
-
-
-def _html(content: str = "", elem_id: str | None = None) -> gr.HTML:
-    return gr.HTML(content, elem_id=elem_id, apply_default_css=False)

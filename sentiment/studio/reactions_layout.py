@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from sentiment.studio import panels, reactions_panels
-from sentiment.studio.compare_layout import downloads_card, drop, html
+from sentiment.studio.parts import ProgressCard, downloads_card, drop, html, progress_card
 
 FILES = (("reactions.csv", "CSV: mean and spread"), ("viewers.csv", "CSV: every viewer"), ("reactions.json", "JSON"))
 """What can be taken along: the file's name, and what its button says."""
@@ -41,9 +41,7 @@ class ReactionsPage:
     stimulus_file: gr.File
     recording_files: gr.File
     show: gr.Button
-    running: gr.Row
-    bars: gr.HTML
-    cancel: gr.Button
+    progress: ProgressCard
     results: ReactionsResults
     session: gr.State
     """This visitor's `ReactionsSession`; None before there is one."""
@@ -55,7 +53,7 @@ class ReactionsPage:
         """All that an analysis changes."""
         results = self.results
         return [
-            *(self.again, self.start, self.running, self.bars, self.session, self.names),
+            *(self.again, self.start, *self.progress.changing, self.session, self.names),
             *(results.column, results.player_card, results.player, results.align_card, *self.showing),
         ]
 
@@ -82,12 +80,10 @@ def lay_out_reactions() -> ReactionsPage:
         with gr.Row(elem_classes="choices"):
             show = gr.Button("Show reactions", variant="primary", elem_id="show-reactions", min_width=140)
         html("<p class='note'>Viewers are read from their faces alone: what is heard may be what they watch.</p>")
-    with gr.Row(elem_id="reactions-running", elem_classes=["card", "running"], visible=False) as running:
-        bars = html(elem_id="reactions-progress")
-        cancel = gr.Button("Cancel", elem_id="reactions-cancel", scale=0, min_width=110)
+    progress = progress_card("reactions-")
     results = _results()
     states = (gr.State(None), gr.State([]))
-    return ReactionsPage(again, start, stimulus, recordings, show, running, bars, cancel, results, *states)
+    return ReactionsPage(again, start, stimulus, recordings, show, progress, results, *states)
 
 
 def _results() -> ReactionsResults:

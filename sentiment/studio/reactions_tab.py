@@ -22,9 +22,9 @@ from sentiment.pipeline import LoadedModels
 from sentiment.reactions import Reactions, Recording, combine_reactions
 from sentiment.reactions_tables import reactions_csv, reactions_json, viewers_csv
 from sentiment.studio import panels, reactions_panels
-from sentiment.studio.compare_runs import follow_file, progress_of, write_texts
+from sentiment.studio.compare_runs import follow_file, offer_texts, progress_of
 from sentiment.studio.events import OFF_THE_API, SLOTS, Updates, as_message
-from sentiment.studio.reactions_layout import FILES, ReactionsPage
+from sentiment.studio.reactions_layout import ReactionsPage
 from sentiment.studio.session import Session, settings_for
 
 CANCELLED = "Cancelled: the recordings that were done until then are kept."
@@ -63,7 +63,7 @@ def connect_reactions(page: ReactionsPage, models: LoadedModels, limits: Limits 
         run, [page.stimulus_file, page.recording_files], changing, **SLOTS, **OFF_THE_API
     )
     running.failure(lambda: _back_to_start(page), None, changing, **at_once)
-    page.cancel.click(None, cancels=[running], **at_once).then(
+    page.progress.cancel.click(None, cancels=[running], **at_once).then(
         lambda session: _after_cancel(page, session), [page.session], changing, **OFF_THE_API
     )
     page.again.click(lambda: _cleared(page), None, [*changing, page.stimulus_file, page.recording_files], **at_once)
@@ -101,13 +101,13 @@ def _run(
             if stimulus is not None:
                 session = Session(stimulus.name)
                 for _ in follow_file(stimulus, session, models, settings_for("auto"), Path(folder), limits):
-                    yield {page.bars: progress_of(names, 0, session)}
+                    yield {page.progress.bars: progress_of(names, 0, session)}
                 done.stimulus, done.playable = session.timeline, session.playable
             for index, path in enumerate(recordings, start=len(names) - len(recordings)):
                 session = Session(path.name)
                 try:
                     for _ in follow_file(path, session, models, watching, Path(folder), limits, with_player=False):
-                        yield {page.bars: progress_of(names, index, session, list(done.failed))}
+                        yield {page.progress.bars: progress_of(names, index, session, list(done.failed))}
                     if session.timeline is not None:
                         yield {page.session: done, **_with(page, done, session.timeline)}
                 except SentimentError as error:
@@ -143,8 +143,8 @@ def _player(page: ReactionsPage, done: ReactionsSession) -> Updates:
 def _waiting(page: ReactionsPage) -> Updates:
     return {
         page.start: gr.update(visible=False),
-        page.running: gr.update(visible=True),
-        page.bars: panels.WAITING,
+        page.progress.card: gr.update(visible=True),
+        page.progress.bars: panels.WAITING,
         page.again: gr.update(visible=False),
         page.results.column: gr.update(visible=False),
         page.results.player_card: gr.update(visible=False),
@@ -158,7 +158,7 @@ def _waiting(page: ReactionsPage) -> Updates:
 def _back_to_start(page: ReactionsPage) -> Updates:
     return {
         page.start: gr.update(visible=True),
-        page.running: gr.update(visible=False),
+        page.progress.card: gr.update(visible=False),
         page.results.column: gr.update(visible=False),
     }
 
@@ -169,7 +169,7 @@ def _cleared(page: ReactionsPage) -> Updates:
 
 def _finished(page: ReactionsPage, done: ReactionsSession) -> Updates:
     return {
-        page.running: gr.update(visible=False),
+        page.progress.card: gr.update(visible=False),
         page.again: gr.update(visible=True),
         page.results.align_card: gr.update(visible=True),
         page.session: done,
@@ -206,11 +206,9 @@ def _shown(page: ReactionsPage, done: ReactionsSession, recordings: list[Recordi
 
 
 def _downloads(page: ReactionsPage, reactions: Reactions) -> Updates:
-    files = write_texts(
-        {
-            "reactions.csv": reactions_csv(reactions),
-            "viewers.csv": viewers_csv(reactions),
-            "reactions.json": reactions_json(reactions),
-        }
-    )
-    return {button: files[name] for button, (name, _) in zip(page.results.downloads, FILES, strict=True)}
+    texts = {
+        "reactions.csv": reactions_csv(reactions),
+        "viewers.csv": viewers_csv(reactions),
+        "reactions.json": reactions_json(reactions),
+    }
+    return offer_texts(page.results.downloads, texts)
