@@ -141,7 +141,7 @@ def _check_language(settings: BatchSettings) -> None:
         return
     import numpy as np
 
-    from sentiment.datatypes import AudioTrack
+    from sentiment.media_datatypes import AudioTrack
     from sentiment.transcription import SAMPLE_RATE_HZ, load_transcriber
 
     nothing = AudioTrack(np.empty(0, np.float32), SAMPLE_RATE_HZ)

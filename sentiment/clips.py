@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 
 from sentiment.clip_datatypes import ClipBatch, ClipInputs, ClipSettings
-from sentiment.datatypes import AudioTrack, FaceBox, Segment, VideoFrame
+from sentiment.datatypes import FaceBox, Segment
+from sentiment.media_datatypes import AudioTrack, VideoFrame
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

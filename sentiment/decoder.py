@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sentiment.datatypes import VideoFrame, VideoTrack
 from sentiment.decoding import StreamChoice, choose_streams, open_container, timed_video_frames, video_stream
+from sentiment.media_datatypes import VideoFrame, VideoTrack
 from sentiment.orientation import display_matrix, square_pixel_size, swaps_sides, turned
 from sentiment.playable import is_playable
 from sentiment.playable_copy import upright_pictures, write_copy

@@ -22,12 +22,12 @@ from typing import Any, Final, NoReturn
 
 import numpy as np
 
-from sentiment.datatypes import VideoFrame, VideoTrack
 from sentiment.decoder import SOUND_BLOCK_SECONDS, MediaInfo
 from sentiment.decoder_protocol import Channel, Message, ProtocolError
 from sentiment.decoder_spawn import DEFAULT_LIMITS, GIB, DecoderLimits, end_decoder, start_decoder
 from sentiment.decoding import name_of
 from sentiment.errors import MediaError
+from sentiment.media_datatypes import VideoFrame, VideoTrack
 
 logger = logging.getLogger(__name__)
 

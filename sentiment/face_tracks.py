@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sentiment.datatypes import FaceBox, FaceCandidate, SegmentPrediction, Timeline, VideoFrame
+from sentiment.datatypes import FaceBox, FaceCandidate, SegmentPrediction, Timeline
 from sentiment.faces import FaceSettings, FollowedFace, match_boxes
+from sentiment.media_datatypes import VideoFrame
 from sentiment.shots import is_cut, view_of
 
 MAX_UNSEEN_SECONDS = 2.5

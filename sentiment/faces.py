@@ -12,8 +12,9 @@ from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 
-from sentiment.datatypes import FaceBox, VideoFrame
+from sentiment.datatypes import FaceBox
 from sentiment.errors import SettingsError
+from sentiment.media_datatypes import VideoFrame
 from sentiment.shots import number_shots
 
 

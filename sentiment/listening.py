@@ -10,8 +10,9 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from sentiment.datatypes import AudioTrack, Segment, Word
+from sentiment.datatypes import Segment, Word
 from sentiment.media import MediaFile
+from sentiment.media_datatypes import AudioTrack
 from sentiment.segmentation import cut_segments, cut_watching
 
 if TYPE_CHECKING:

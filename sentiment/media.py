@@ -21,12 +21,12 @@ from typing import Self
 
 import numpy as np
 
-from sentiment.datatypes import AudioTrack, VideoFrame
 from sentiment.decoder import Decoder, FramePass, MediaInfo
 from sentiment.decoder_process import DecoderProcess, RemoteFramePass
 from sentiment.decoder_spawn import DEFAULT_LIMITS, DecoderLimits
 from sentiment.decoding import check_regular_file, choose_streams, name_of
 from sentiment.errors import MediaError
+from sentiment.media_datatypes import AudioTrack, VideoFrame
 from sentiment.playable_copy import (
     COPY_MAX_SIDE_PX,
     COPY_SAMPLE_RATE_HZ,

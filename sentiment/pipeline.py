@@ -19,26 +19,23 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import numpy as np
-
 from sentiment.checkpoint import Checkpoint, load_checkpoint
 from sentiment.clip_datatypes import ClipInputs
-from sentiment.clips import crop_faces, sample_times, words_to_read
-from sentiment.datatypes import FaceBox, FaceCandidate, Segment, SegmentPrediction, Timeline
+from sentiment.clips import words_to_read
+from sentiment.datatypes import FaceCandidate, Segment, SegmentPrediction, Timeline
 from sentiment.edits import NO_EDITS, Edits
 from sentiment.errors import CheckpointError, MediaError, SettingsError
-from sentiment.face_tracks import FaceNumbering
-from sentiment.faces import FaceFinder, FaceSettings, follow_faces, frames_of
+from sentiment.faces import FaceSettings
 from sentiment.hub import find_checkpoint
 from sentiment.labels import MODALITIES
 from sentiment.listening import Heard, ListeningStage, listen
 from sentiment.look_ahead import LookAhead
+from sentiment.looking import Face, Looking
 from sentiment.media import MediaFile, open_media
 from sentiment.prediction import encode, predict
 from sentiment.provenance import describe_media, trace_provenance
 from sentiment.rescoring import rescore
 from sentiment.segmentation import SegmentationSettings
-from sentiment.thumbnails import middle_thumbnail
 from sentiment.timeline import summarize
 from sentiment.transcription import Transcriber, load_transcriber
 
@@ -157,33 +154,12 @@ def analyze_video(
 # ---------------------------------------------------------------- the stages
 
 
-class _Face(NamedTuple):
-    """A face of a segment."""
-
-    track: int
-    boxes: tuple[FaceBox, ...]
-    thumbnail: bytes | None
-
-
-class _Look(NamedTuple):
-    """What one segment looks like."""
-
-    images: list[np.ndarray] | None = None
-    """What the network is to see; None where there is nothing that it has learned to look at."""
-    faces: tuple[_Face, ...] = ()
-    """Those that could be read, where it sees faces; `images` are cut out around the first."""
-    images_of_others: tuple[list[np.ndarray], ...] = ()
-    """The same around each of the others."""
-    thumbnail: bytes | None = None
-    """Of the face, or of the whole picture where there is none; see `SegmentPrediction.thumbnail`."""
-
-
 class _Seen(NamedTuple):
     """What was made of one segment: its tensors, the faces in it, and the tensors of all of them but the first."""
 
     segment: Segment
     clip: ClipInputs
-    faces: tuple[_Face, ...]
+    faces: tuple[Face, ...]
     clips_of_others: tuple[ClipInputs, ...]
     thumbnail: bytes | None
 
@@ -203,11 +179,7 @@ class _Analysis:
         self._clip_settings = models.checkpoint.clip_settings
         self._settings = settings
         self._on_progress = on_progress
-        looks = media.video is not None and "video" in self._clip_settings.modalities
-        self._frames = media.frame_reader(settings.max_frame_side_px) if looks else None
-        follows_faces = looks and self._clip_settings.framing == "face"
-        self._face_finder = FaceFinder(settings.faces) if follows_faces else None
-        self._numbering = FaceNumbering(settings.faces)
+        self._looking = Looking(media, self._clip_settings, settings.faces, settings.max_frame_side_px)
         self._listening: LookAhead[Heard, tuple[ListeningStage, float]] = LookAhead(
             partial(listen, media, models, settings)
         )
@@ -228,7 +200,7 @@ class _Analysis:
         audio, self._language = heard.window.audio, heard.language
         preprocessor = self._models.checkpoint.preprocessor
         for segment in segments:
-            look = self._look(segment)
+            look = self._looking.at(segment)
             if segment.kind == "speech":
                 # Nobody's mood is read from a fan: sound counts only where there is a voice.
                 voice = None if audio is None else audio.between(segment.start_seconds, segment.end_seconds)
@@ -241,24 +213,6 @@ class _Analysis:
             others = tuple(preprocessor.make(images=images) for images in look.images_of_others)
             self._report("watch", segment.end_seconds)
             yield _Seen(segment, clip, look.faces, others, look.thumbnail)
-
-    def _look(self, segment: Segment) -> _Look:
-        """The pictures that the network is to see, and what is kept of them for whoever asks why."""
-        if self._frames is None:
-            return _Look()
-        frames = self._frames.at(sample_times(segment, self._clip_settings))
-        pictures = [frame.image for frame in frames]
-        if self._face_finder is None:
-            return _Look(pictures, thumbnail=middle_thumbnail(pictures))
-        followed = follow_faces(self._face_finder, frames, self._settings.faces)
-        if not followed:
-            return _Look(thumbnail=middle_thumbnail(pictures))
-        crops = [crop_faces(frames_of(f.boxes, frames), f.boxes, self._clip_settings) for f in followed]
-        faces = tuple(
-            _Face(track, face.boxes, middle_thumbnail(images))
-            for track, face, images in zip(self._numbering.number(followed, frames), followed, crops, strict=True)
-        )
-        return _Look(crops[0], faces, tuple(crops[1:]), faces[0].thumbnail)
 
     def feel(self, seen: Sequence[_Seen]) -> None:
         """The network's answers, which the timeline grows by."""

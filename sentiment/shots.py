@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from sentiment.datatypes import VideoFrame
+from sentiment.media_datatypes import VideoFrame
 
 VIEW_SIDE_PX = 64
 """Pictures are compared at this width and height: enough for their colours, and noise is averaged away."""

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from sentiment.datatypes import AudioTrack, Word
+from sentiment.datatypes import Word
 from sentiment.errors import TranscriptionError
+from sentiment.media_datatypes import AudioTrack
 from sentiment.whisper_files import WhisperFiles, find_whisper_files, is_distilled
 from sentiment.word_pieces import join_pieces, place_words
 from sentiment.words import join_words

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sentiment.datatypes import AudioTrack, Word
+from sentiment.datatypes import Word
+from sentiment.media_datatypes import AudioTrack
 from sentiment.words import is_unspaced, separate_spans
 
 

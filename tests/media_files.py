@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from sentiment.datatypes import AudioTrack
+from sentiment.media_datatypes import AudioTrack
 
 DARKEST, GREY_PER_FRAME, NUMBERS = 20, 4, 56
 """Frame i is a flat grey of DARKEST + (i % NUMBERS) * GREY_PER_FRAME, which survives every codec."""

@@ -13,8 +13,9 @@ from small_parts import tiny_tokenizer
 
 from sentiment.clip_datatypes import ClipSettings
 from sentiment.clips import ClipPreprocessor, collate, crop_faces, frames_to_tensor, normalize_text, sample_times
-from sentiment.datatypes import AudioTrack, FaceBox, Segment, VideoFrame
+from sentiment.datatypes import FaceBox, Segment
 from sentiment.errors import SettingsError
+from sentiment.media_datatypes import AudioTrack, VideoFrame
 from train.corpora import Example
 from train.dataset import ExampleDataset, load_audio, load_image
 

@@ -17,8 +17,9 @@ import torch
 from small_parts import few_resamples, save_random_checkpoint
 
 from sentiment.checkpoint import Checkpoint, load_checkpoint
-from sentiment.datatypes import AudioTrack, Word
+from sentiment.datatypes import Word
 from sentiment.labels import EMOTIONS, MODALITIES
+from sentiment.media_datatypes import AudioTrack
 from sentiment.transcription import Transcript
 from train import evaluate_clips as module
 from train.__main__ import main

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from skimage import data
 
-from sentiment.datatypes import VideoFrame
 from sentiment.face_tracks import FaceNumbering
 from sentiment.faces import FaceFinder, FaceSettings, follow_faces
+from sentiment.media_datatypes import VideoFrame
 from sentiment.shots import number_shots
 
 SETTINGS = FaceSettings()

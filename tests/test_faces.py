@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import skimage.data
 
-from sentiment.datatypes import FaceBox, VideoFrame
+from sentiment.datatypes import FaceBox
 from sentiment.errors import SettingsError
 from sentiment.faces import FaceFinder, FaceSettings, follow_face, frames_of, overlap
+from sentiment.media_datatypes import VideoFrame
 
 ASTRONAUT_FACE = FaceBox(0.36, 0.12, 0.53, 0.34, 1.0)
 """Eileen Collins's face in skimage's picture, measured by eye."""

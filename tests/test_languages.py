@@ -19,11 +19,12 @@ from timelines import affect, prediction, timeline_of
 from sentiment.__main__ import print_timeline
 from sentiment.captions import srt, webvtt
 from sentiment.checkpoint import load_checkpoint
-from sentiment.datatypes import AudioTrack, Segment, SegmentPrediction, Timeline
+from sentiment.datatypes import Segment, SegmentPrediction, Timeline
 from sentiment.elan import eaf
 from sentiment.errors import TranscriptionError
 from sentiment.languages import language_name, language_note
 from sentiment.media import read_audio
+from sentiment.media_datatypes import AudioTrack
 from sentiment.pipeline import AnalysisSettings, LoadedModels, analyze_video, load_models
 from sentiment.report import html_report
 from sentiment.tables import segments_csv

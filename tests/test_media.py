@@ -24,9 +24,9 @@ from media_files import (
 )
 from zoo_writers import jpeg, matroska
 
-from sentiment.datatypes import AudioTrack
 from sentiment.errors import MediaError
 from sentiment.media import open_media, read_audio, write_playable_copy
+from sentiment.media_datatypes import AudioTrack
 
 VIDEO_KINDS = {
     "mp4": {},

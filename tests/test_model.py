@@ -9,8 +9,8 @@ from small_parts import tiny_tokenizer
 
 from sentiment.clip_datatypes import ClipBatch, ClipInputs, ClipSettings
 from sentiment.clips import ClipPreprocessor, collate
-from sentiment.datatypes import AudioTrack
 from sentiment.labels import EMOTIONS, MODALITIES, SENTIMENTS
+from sentiment.media_datatypes import AudioTrack
 from sentiment.model import AudioEncoder, FusionNetwork, JointHead, NetworkSettings, VideoEncoder, log_marginals
 from sentiment.prediction import SUBSETS
 from train.inflate import StillEncoder, inflate

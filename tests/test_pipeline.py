@@ -21,8 +21,9 @@ from small_parts import require_whisper, save_random_checkpoint, spoken_sound, w
 import sentiment
 from sentiment import pipeline
 from sentiment.checkpoint import load_checkpoint
-from sentiment.datatypes import Timeline, VideoFrame
+from sentiment.datatypes import Timeline
 from sentiment.errors import CheckpointError, MediaError, SettingsError, TranscriptionError
+from sentiment.media_datatypes import VideoFrame
 from sentiment.pipeline import AnalysisSettings, LoadedModels, analyze_video, load_models, stream_analysis
 
 ENGLISH = AnalysisSettings(language="en")

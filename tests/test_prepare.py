@@ -138,7 +138,7 @@ def _decoded(jpeg: bytes) -> np.ndarray:
 
 
 def _as_track(samples: np.ndarray):
-    from sentiment.datatypes import AudioTrack
+    from sentiment.media_datatypes import AudioTrack
 
     return AudioTrack(samples.astype(np.float32) / 2**15, 16_000)
 

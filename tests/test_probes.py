@@ -16,8 +16,9 @@ from skimage import data
 from small_parts import require, require_whisper, save_random_checkpoint
 
 from sentiment.checkpoint import Checkpoint, load_checkpoint, read_manifest, update_metrics
-from sentiment.datatypes import AudioTrack, Word
+from sentiment.datatypes import Word
 from sentiment.media import read_audio
+from sentiment.media_datatypes import AudioTrack
 from sentiment.pipeline import load_models
 from sentiment.transcription import Transcript
 from train import probes

@@ -187,7 +187,7 @@ def test_augmentation_is_repeated_by_its_seed_and_keeps_shapes(tmp_path: Path) -
 
 
 def test_silence_around_a_recording_is_cut_off() -> None:
-    from sentiment.datatypes import AudioTrack
+    from sentiment.media_datatypes import AudioTrack
     from train.dataset import trim_silence
 
     samples = np.zeros(32_000, np.float32)

@@ -16,9 +16,9 @@ import pytest
 from small_parts import require_whisper
 
 from sentiment import whisper_files
-from sentiment.datatypes import AudioTrack
 from sentiment.errors import TranscriptionError
 from sentiment.media import read_audio
+from sentiment.media_datatypes import AudioTrack
 from sentiment.segmentation import cut_segments
 from sentiment.transcription import (
     LIKELY_LOGPROB,

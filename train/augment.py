@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from sentiment.datatypes import AudioTrack
+from sentiment.media_datatypes import AudioTrack
 
 _FACE_TURN_DEGREES, _FACE_SHIFT, _FACE_ZOOM = 15.0, 0.1, 0.15
 """Largest turn; largest shift in halves of the picture; largest relative zoom."""

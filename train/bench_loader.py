@@ -20,8 +20,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from sentiment.clip_datatypes import ClipInputs, ClipSettings
 from sentiment.clips import ClipPreprocessor
-from sentiment.datatypes import AudioTrack
 from sentiment.errors import SentimentError
+from sentiment.media_datatypes import AudioTrack
 from sentiment.pipeline import STARTER_CHECKPOINT
 from train.clip_cache import PreparedClips, collate_examples, find_cache
 from train.clip_decoding import decode_clip

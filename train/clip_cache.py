@@ -25,9 +25,9 @@ from torch.utils.data import Dataset
 
 from sentiment.clip_datatypes import ClipInputs, ClipSettings
 from sentiment.clips import ClipPreprocessor, collate
-from sentiment.datatypes import AudioTrack
 from sentiment.faces import DEFAULT_SETTINGS as FACE_SETTINGS
 from sentiment.labels import EMOTIONS, MODALITIES, SENTIMENTS
+from sentiment.media_datatypes import AudioTrack
 from train.augment import mask_spectrogram
 from train.corpora import Example, Split
 from train.corpora.meld import MAX_CLIP_SECONDS, OFFICIAL_SPLITS

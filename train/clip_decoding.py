@@ -11,10 +11,11 @@ import numpy as np
 
 from sentiment.clip_datatypes import ClipSettings
 from sentiment.clips import crop_faces, sample_times
-from sentiment.datatypes import AudioTrack, Segment
+from sentiment.datatypes import Segment
 from sentiment.faces import DEFAULT_SETTINGS as FACE_SETTINGS
 from sentiment.faces import FaceFinder, follow_face, frames_of
 from sentiment.media import PAUSE_SEARCH_SHARE, MediaFile, open_media
+from sentiment.media_datatypes import AudioTrack
 from sentiment.pipeline import AnalysisSettings
 from train.clip_cache import JPEG_QUALITY, StoredClip, stored_size_px
 from train.corpora import meld

@@ -16,8 +16,8 @@ import torch.nn.functional as F
 
 from sentiment.clip_datatypes import ClipBatch, ClipInputs, ClipSettings
 from sentiment.clips import ClipPreprocessor, LogMel, collate, frames_to_tensor
-from sentiment.datatypes import AudioTrack
 from sentiment.labels import EMOTIONS, SENTIMENTS
+from sentiment.media_datatypes import AudioTrack
 from train.augment import flatten_punctuation, forget_context, mask_spectrogram, pseudo_clips, roughen_sound
 from train.corpora import Example
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from sentiment.clip_datatypes import ClipInputs
-from sentiment.datatypes import AudioTrack
+from sentiment.media_datatypes import AudioTrack
 from train.dataset import ExampleDataset
 
 _SHORTEST_SECONDS, _LONGEST_SECONDS = 0.8, 4.0

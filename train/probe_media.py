@@ -15,9 +15,9 @@ from typing import Final
 import cv2
 import numpy as np
 
-from sentiment.datatypes import AudioTrack
 from sentiment.faces import FaceFinder
 from sentiment.media import read_audio
+from sentiment.media_datatypes import AudioTrack
 from train.corpora import Example, fer2013
 from train.dataset import load_image
 from train.errors import DataError

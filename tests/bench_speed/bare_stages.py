@@ -23,8 +23,8 @@ from measuring import answer, set_threads
 from sentiment import faces, pipeline
 from sentiment.clip_datatypes import ClipInputs
 from sentiment.clips import ClipPreprocessor, collate
-from sentiment.datatypes import AudioTrack
 from sentiment.labels import MODALITIES
+from sentiment.media_datatypes import AudioTrack
 from sentiment.model import encoder_inputs
 from sentiment.pipeline import LoadedModels, analyze_video, load_models
 from sentiment.prediction import ask_fusion, encode
