@@ -28,9 +28,6 @@ AUTH_VARIABLE = "VIDEO_SENTIMENT_AUTH"
 
 SCRATCH_PREFIX = "video-sentiment-"
 
-SWEEP_SECONDS = 600
-"""How often files that have lain too long are looked for."""
-
 
 def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
@@ -87,7 +84,7 @@ def serve(options: argparse.Namespace) -> None:
     check_port(options.host, options.port)
     print("Loading the models …", file=sys.stderr)
     from sentiment.studio import Login, build_studio, launch_options, zero_gpu
-    from sentiment.studio.events import HOURS_KEPT
+    from sentiment.studio.events import HOURS_KEPT, SWEEP_SECONDS
 
     login = Login(logins, options.mcp)
     zero_gpu.prepare()
@@ -181,7 +178,9 @@ def _where(options: argparse.Namespace) -> str:
         return "Files go to Hugging Face's servers, which run this page,"
     if options.share:
         return "Files go to the machine that runs this page, by a public link through Gradio's servers,"
-    return "Files stay on the machine that runs this page"
+    from sentiment.studio.panels import LOCAL
+
+    return LOCAL
 
 
 def _say_where(options: argparse.Namespace, local_url: str, share_url: str | None, login: bool) -> None:

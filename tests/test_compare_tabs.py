@@ -119,6 +119,12 @@ def test_where_no_recording_is_left_the_message_names_them(analysed, reactions_p
         list(reactions_tab._run(reactions_page, None, DEFAULT_LIMITS, None, paths("bad.webm")))
 
 
+def test_two_bad_recordings_of_one_name_are_both_named(analysed, reactions_page):
+    recordings = paths("bad.webm", "ann.webm", "bad.webm")
+    updates = list(reactions_tab._run(reactions_page, None, DEFAULT_LIMITS, None, recordings))
+    assert last_of(updates, reactions_page.results.verdict).count("bad.webm</b> was left out") == 2
+
+
 def test_after_a_cancel_the_recordings_that_were_done_are_kept(analysed, reactions_page):
     run = reactions_tab._run(reactions_page, None, DEFAULT_LIMITS, None, paths("ann.webm", "ben.webm"))
     session = next(update[reactions_page.session] for update in run if reactions_page.session in update)
@@ -127,4 +133,5 @@ def test_after_a_cancel_the_recordings_that_were_done_are_kept(analysed, reactio
     assert "1 viewer:" in kept[reactions_page.results.verdict]
     assert reactions_tab.CANCELLED in kept[reactions_page.results.verdict]
     assert kept[reactions_page.names] == ["ann.webm"]
+    assert kept[reactions_page.results.column]["visible"] and not kept[reactions_page.start]["visible"]
     assert reactions_page.names not in reactions_tab._after_cancel(reactions_page, None)

@@ -22,7 +22,7 @@ from sentiment.datatypes import Moment, SegmentPrediction, Timeline
 from sentiment.doubt import doubt_about
 from sentiment.labels import EMOTION_COLOURS, EMOTIONS, SENTIMENT_COLOURS
 from sentiment.steps import NO_ANSWER
-from sentiment.studio.panels import dot, emotion_name
+from sentiment.studio.panels import details_in_words, dot, emotion_name, legend_of, table
 from sentiment.timeline import format_clock, format_percent
 
 CHANGES_SHOWN = 6
@@ -54,11 +54,11 @@ def cut_name(index: int) -> str:
 
 def legend() -> str:
     """What the lines and the shade of the plot mean."""
-    entries = [f"{cut_name(index)}" for index in range(len(CUT_LETTERS))]
+    entries = [cut_name(index) for index in range(len(CUT_LETTERS))]
     for sentiment, words in (("positive", "B more positive"), ("negative", "B more negative")):
         entries.append(f'<i class="shade-sample" style="background:{SENTIMENT_COLOURS[sentiment]}"></i>{words}')
     entries.append("paler: unsure or mixed")
-    return f'<ul class="legend">{"".join(f"<li>{entry}</li>" for entry in entries)}</ul>'
+    return legend_of(entries)
 
 
 # ---------------------------------------------------------------- numbers
@@ -81,7 +81,7 @@ def side_by_side(comparison: Comparison) -> str:
         ),
         _score_row("Certain", [f"{format_percent(s.certain_share)} of the time" for s in summaries]),
     ]
-    return _table("Sentiment of both cuts, from −1 to +1", ("", "A", "B", "B − A"), rows)
+    return table("Sentiment of both cuts, from −1 to +1", ("", "A", "B", "B − A"), rows)
 
 
 def _window_row(name: str, first: WindowMean, second: WindowMean) -> str:
@@ -92,7 +92,7 @@ def _window_row(name: str, first: WindowMean, second: WindowMean) -> str:
 
 def _window(window: WindowMean) -> str:
     if window.sentiment_score is None:
-        return '<span class="absent">none certain</span>'
+        return _plain(None)
     certain = f'<span class="small">{window.certain_seconds:.1f} s certain</span>'
     return f"{_plain(window.sentiment_score)} {certain}"
 
@@ -130,7 +130,7 @@ def emotion_shares(comparison: Comparison) -> str:
         )
         for name in EMOTIONS
     ]
-    return _table("Share of the certain time per emotion", ("", "A", "B", "less or more in B"), rows)
+    return table("Share of the certain time per emotion", ("", "A", "B", "less or more in B"), rows)
 
 
 def _bar(difference: float, scale: float, colour: str) -> str:
@@ -142,14 +142,6 @@ def _bar(difference: float, scale: float, colour: str) -> str:
         f'<span class="difference"><span class="track" aria-hidden="true">'
         f'<i style="left:{left:.1f}%;width:{width:.1f}%;background:{colour}"></i></span>'
         f'<span class="number">{words}</span></span>'
-    )
-
-
-def _table(caption: str, columns: tuple[str, ...], rows: list[str]) -> str:
-    header = "".join(f'<th scope="col">{column}</th>' if column else "<td></td>" for column in columns)
-    return (
-        f'<table class="figures"><caption>{caption}</caption><thead><tr>{header}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table>"
     )
 
 
@@ -210,5 +202,5 @@ def in_words(comparison: Comparison) -> str:
             for letter, cut, index in zip(CUT_LETTERS, comparison.cuts, cells.segments[:, column], strict=True)
         ]
         span = span_in_words(comparison, float(cells.edges[column]), float(cells.edges[column + 1]))
-        items.append(f"<li>{span}: {escape('; '.join(answers))}.</li>")
-    return f'<details class="in-words"><summary>The plot in words</summary><ol>{"".join(items)}</ol></details>'
+        items.append(f"{span}: {escape('; '.join(answers))}.")
+    return details_in_words("The plot in words", items)

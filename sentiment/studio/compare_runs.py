@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
@@ -42,14 +42,14 @@ def follow_file(
         yield
 
 
-def progress_of(names: Sequence[str], done: int, session: Session, failed: Sequence[str] = ()) -> str:
+def progress_of(names: Sequence[str], done: int, session: Session, failed: Collection[int] = ()) -> str:
     """One line for each file: what is done or was left out, the bars of the one that is analysed, what waits."""
     lines = []
     for index, name in enumerate(names):
         if index == done:
             lines.append(panels.progress(session))
             continue
-        state = "waiting" if index > done else "left out" if name in failed else "done"
+        state = "waiting" if index > done else "left out" if index in failed else "done"
         lines.append(
             f'<p class="progress-title of-several"><b>{escape(name)}</b><span class="number">{state}</span></p>'
         )

@@ -18,7 +18,7 @@ from sentiment.pipeline import LoadedModels
 from sentiment.studio import compare_panels, panels
 from sentiment.studio.compare_layout import REAL, RELATIVE, ComparePage
 from sentiment.studio.compare_runs import follow_file, offer_texts, progress_of
-from sentiment.studio.events import OFF_THE_API, SLOTS, Updates, as_message
+from sentiment.studio.events import AT_ONCE, OFF_THE_API, SLOTS, Updates, as_message
 from sentiment.studio.session import Session, settings_for
 
 Pair = tuple[Timeline, Timeline]
@@ -38,17 +38,17 @@ def connect_compare(page: ComparePage, models: LoadedModels, limits: Limits = DE
     def show_axis(timelines: Pair, axis: str) -> Updates:
         return _shown(page, timelines, axis == RELATIVE)
 
-    changing, at_once = page.changing, {"queue": False, **OFF_THE_API}
+    changing = page.changing
     run = page.compare.click(begin, [*page.files], changing, **OFF_THE_API).success(
         compare, [*page.files], changing, **SLOTS, **OFF_THE_API
     )
-    run.failure(lambda: _back_to_start(page), None, changing, **at_once)
-    page.progress.cancel.click(None, cancels=[run], **at_once).then(
-        lambda: _back_to_start(page), None, changing, **at_once
+    run.failure(lambda: _back_to_start(page), None, changing, **AT_ONCE)
+    page.progress.cancel.click(None, cancels=[run], **AT_ONCE).then(
+        lambda: _back_to_start(page), None, changing, **AT_ONCE
     )
     # Of the visitor alone: when a new comparison resets it, that shows itself.
     page.results.axis.input(show_axis, [page.timelines, page.results.axis], page.showing, **OFF_THE_API)
-    page.again.click(lambda: _cleared(page), None, [*changing, *page.files], **at_once)
+    page.again.click(lambda: _cleared(page), None, [*changing, *page.files], **AT_ONCE)
 
 
 def _compare(page: ComparePage, models: LoadedModels, limits: Limits, *paths: Path) -> Iterator[Updates]:

@@ -12,10 +12,16 @@ from sentiment.errors import SentimentError
 HOURS_KEPT = 1
 """How long a visitor's files stay on the machine that runs the page."""
 
+SWEEP_SECONDS = 600
+"""How often files that are older are looked for."""
+
 SLOTS: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "analysis"}
 """Two analyses at a time; one already keeps the cores of a small machine busy, more would only slow all down."""
 
 OFF_THE_API: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+AT_ONCE: dict[str, Any] = {"queue": False, **OFF_THE_API}
+"""For what takes no time and cannot fail: of an error outside of the queue the visitor would be told nothing."""
 
 MESSAGE_SECONDS = 30
 """Long enough to read two lines and look back at the file."""

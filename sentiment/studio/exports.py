@@ -13,7 +13,7 @@ from sentiment.datatypes import Timeline
 from sentiment.errors import SentimentError
 from sentiment.export import possible_kinds, write_all, write_export
 from sentiment.studio.background import follow
-from sentiment.studio.events import OFF_THE_API, SLOTS, Updates, as_message
+from sentiment.studio.events import AT_ONCE, OFF_THE_API, SLOTS, Updates, as_message
 from sentiment.studio.layout import Export, Page
 
 
@@ -32,7 +32,7 @@ def connect_exports(page: Page) -> list[dict[str, Any]]:
 
         inputs, outputs = [page.timeline, page.source], export.parts
         run = export.make.click(make, inputs, outputs, **SLOTS, **OFF_THE_API)
-        run.failure(offer_again, None, outputs, queue=False, **OFF_THE_API)
+        run.failure(offer_again, None, outputs, **AT_ONCE)
         runs.append(run)
     return runs
 

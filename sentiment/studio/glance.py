@@ -10,7 +10,7 @@ from sentiment.disagreement import disagreement
 from sentiment.labels import EMOTION_COLOURS, EMOTIONS, SENTIMENT_COLOURS, SENTIMENTS
 from sentiment.languages import language_name, language_note
 from sentiment.studio.evidence import thumbnail_source
-from sentiment.studio.panels import dot, emotion_name, is_watched
+from sentiment.studio.panels import dot, emotion_name, is_watched, legend_of
 from sentiment.timeline import (
     certain_seconds,
     certain_share_so_far,
@@ -64,11 +64,11 @@ def shares(timeline: Timeline) -> str:
     ordered = sorted(timeline.summary.emotion_share.items(), key=lambda item: -item[1])
     present = [(name, share) for name, share in ordered if share > 0]
     parts = "".join(f'<i style="width:{share:.2%};background:{EMOTION_COLOURS[name]}"></i>' for name, share in present)
-    names = "".join(
-        f'<li>{dot(EMOTION_COLOURS[name])}{name} <span class="number">{format_percent(share)}</span></li>'
+    names = legend_of(
+        f'{dot(EMOTION_COLOURS[name])}{name} <span class="number">{format_percent(share)}</span>'
         for name, share in present
     )
-    drawing = f'<div class="parts" aria-hidden="true">{parts}</div><ul class="legend">{names}</ul>' if present else ""
+    drawing = f'<div class="parts" aria-hidden="true">{parts}</div>{names}' if present else ""
     return f'{drawing}<p class="note">{_counted(timeline)}</p>'
 
 

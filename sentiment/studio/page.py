@@ -21,7 +21,7 @@ from sentiment.studio import panels
 from sentiment.studio.compare_tab import connect_compare
 from sentiment.studio.editing import connect_editing
 from sentiment.studio.endpoint import add_endpoints
-from sentiment.studio.events import HOURS_KEPT, OFF_THE_API, SLOTS, Updates, as_message
+from sentiment.studio.events import AT_ONCE, HOURS_KEPT, OFF_THE_API, SLOTS, SWEEP_SECONDS, Updates, as_message
 from sentiment.studio.exports import connect_exports
 from sentiment.studio.layout import Page, lay_out
 from sentiment.studio.reactions_tab import connect_reactions
@@ -35,9 +35,6 @@ EXAMPLE = ASSETS / "example.mp4"
 
 SCRIPTS = ("timeline.js", "now.js", "why.js", "correct.js", "faces.js", "control.js", "compare.js")
 """In assets/studio/: one closure of these parts, in this order."""
-
-SWEEP_SECONDS = 600
-"""How often files that are older than HOURS_KEPT are looked for."""
 
 MAX_WAITING = 20
 
@@ -96,12 +93,11 @@ def _connect_analysis(page: Page, models: LoadedModels, limits: Limits) -> None:
     def analyse_example(language: str, viewing: Viewing) -> Iterator[Updates]:
         yield from _analyse(page, models, limits, EXAMPLE, settings_for(language, viewing))
 
-    def keep(timeline: Timeline | None, source: str | None) -> Iterator[Updates]:
-        yield from _after_cancel(page, timeline, source)
+    def keep(timeline: Timeline | None, source: str | None) -> Updates:
+        return _after_cancel(page, timeline, source)
 
     start, changing = page.start, page.changing
     choices = [start.language, start.viewing]
-    at_once: dict[str, Any] = {"queue": False, **OFF_THE_API}
     # Until it is its turn, Gradio says on the card how many come first.
     in_turn = {**SLOTS, **OFF_THE_API, "show_progress": "minimal", "show_progress_on": page.progress.bars}
     runs = [
@@ -109,20 +105,19 @@ def _connect_analysis(page: Page, models: LoadedModels, limits: Limits) -> None:
         start.analyse.click(begin, [start.file, start.webcam], changing, **OFF_THE_API).success(
             analyse, [start.file, start.webcam, *choices], changing, **in_turn
         ),
-        start.example.click(lambda: _waiting(page), None, changing, **at_once).success(
+        start.example.click(lambda: _waiting(page), None, changing, **AT_ONCE).success(
             analyse_example, choices, changing, **in_turn
         ),
     ]
     for run in runs:
-        run.failure(lambda: _back_to_start(page), None, changing, **at_once)
-    page.progress.cancel.click(None, cancels=runs, **at_once).then(
+        run.failure(lambda: _back_to_start(page), None, changing, **AT_ONCE)
+    page.progress.cancel.click(None, cancels=runs, **AT_ONCE).then(
         keep, [page.timeline, page.source], changing, **OFF_THE_API
     )
 
 
 def _connect_rest(page: Page, corrections: list[dict[str, Any]]) -> None:
     start = page.start
-    at_once: dict[str, Any] = {"queue": False, **OFF_THE_API}
 
     def clear() -> Updates:
         # No captions: to Gradio None would mean "as before", and the file it then looks for is gone.
@@ -133,11 +128,11 @@ def _connect_rest(page: Page, corrections: list[dict[str, Any]]) -> None:
     def offer_language(viewing: Viewing) -> Updates:
         return {start.language: gr.update(interactive=viewing == "speaking")}
 
-    page.again.click(clear, None, [*page.changing, start.file, start.webcam], cancels=corrections, **at_once)
-    start.viewing.change(offer_language, [start.viewing], [start.language], **at_once)
+    page.again.click(clear, None, [*page.changing, start.file, start.webcam], cancels=corrections, **AT_ONCE)
+    start.viewing.change(offer_language, [start.viewing], [start.language], **AT_ONCE)
     # The newest of the two is what "Analyse" means.
-    start.file.upload(lambda: None, None, [start.webcam], **at_once)
-    start.webcam.stop_recording(lambda: None, None, [start.file], **at_once)
+    start.file.upload(lambda: None, None, [start.webcam], **AT_ONCE)
+    start.webcam.stop_recording(lambda: None, None, [start.file], **AT_ONCE)
 
 
 # ---------------------------------------------------------------- what is shown when
@@ -185,10 +180,10 @@ def _so_far(page: Page, session: Session) -> Updates:
     return {**player, **shown(page, session.timeline)}
 
 
-def _after_cancel(page: Page, timeline: Timeline | None, source: str | None) -> Iterator[Updates]:
+def _after_cancel(page: Page, timeline: Timeline | None, source: str | None) -> Updates:
     """What is done is kept; where nothing is, the page is as before."""
     if timeline is None or source is None:
-        yield _back_to_start(page)
-    else:
-        no_start = {page.start.card: gr.update(visible=False)}  # to Gradio a cancelled run has failed
-        yield {**shown(page, timeline), **finished(page, timeline, Path(source)), **no_start}
+        return _back_to_start(page)
+    # To Gradio a cancelled run has failed, which leads back to the start.
+    seen = {page.start.card: gr.update(visible=False), page.results.column: gr.update(visible=True)}
+    return {**finished(page, timeline, Path(source)), **seen}

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from sentiment.datatypes import SegmentPrediction, Timeline
 from sentiment.disagreement import disagreement
 from sentiment.doubt import doubt_about
 from sentiment.labels import EMOTION_COLOURS, EMOTIONS, SENTIMENT_COLOURS, SENTIMENTS
-from sentiment.pipeline import STAGES
 from sentiment.studio.session import Session
-from sentiment.studio.time_left import time_left_in_words
+from sentiment.studio.time_left import expected_stages, time_left_in_words
 from sentiment.timeline import format_clock, format_percent
 
 STAGE_NAMES = {
@@ -74,8 +74,8 @@ WHY = """
 def progress(session: Session) -> str:
     """What it is at and for how much longer, for how long it has run, and a bar per stage."""
     done_seconds = session.done_seconds
-    is_watching = "watch" in done_seconds and "listen" not in done_seconds
-    stages = [s for s in STAGE_NAMES if s in done_seconds or (s in STAGES and not (is_watching and s == "listen"))]
+    expected = expected_stages(done_seconds)
+    stages = [stage for stage in STAGE_NAMES if stage in expected]
     bars = "".join(_stage_bar(stage, done_seconds.get(stage, 0.0), session.total_seconds) for stage in stages)
     left = session.seconds_left
     task = STAGE_TASKS[session.stage] if session.stage else "Opening the file"
@@ -102,15 +102,18 @@ def _stage_bar(stage: str, done_seconds: float, total_seconds: float) -> str:
 
 def emotion_legend() -> str:
     """Names beside colours, and what hatching and gaps mean."""
-    entries = "".join(f"<li>{dot(EMOTION_COLOURS[name])}{name}</li>" for name in EMOTIONS)
-    entries += '<li><i class="hatch"></i>unsure or mixed</li><li><i class="gap"></i>no answer</li>'
-    return f'<ul class="legend">{entries}</ul>'
+    names = (f"{dot(EMOTION_COLOURS[name])}{name}" for name in EMOTIONS)
+    return legend_of([*names, '<i class="hatch"></i>unsure or mixed', '<i class="gap"></i>no answer'])
 
 
 def sentiment_legend() -> str:
     """Names beside colours, in the order in which they lie in the plot."""
-    entries = "".join(f"<li>{dot(SENTIMENT_COLOURS[name])}{name}</li>" for name in reversed(SENTIMENTS))
-    return f'<ul class="legend">{entries}</ul>'
+    return legend_of(f"{dot(SENTIMENT_COLOURS[name])}{name}" for name in reversed(SENTIMENTS))
+
+
+def legend_of(entries: Iterable[str]) -> str:
+    """A list of entries, each a sample before its name."""
+    return f'<ul class="legend">{"".join(f"<li>{entry}</li>" for entry in entries)}</ul>'
 
 
 def dot(colour: str) -> str:
@@ -237,8 +240,22 @@ def _silence(prediction: SegmentPrediction) -> str:
 
 def in_words(timeline: Timeline) -> str:
     """What the plots show, for those who cannot see them."""
-    items = "".join(f"<li>{_sentence(prediction)}</li>" for prediction in timeline.segments)
-    return f'<details class="in-words"><summary>The plots in words</summary><ol>{items}</ol></details>'
+    return details_in_words("The plots in words", map(_sentence, timeline.segments))
+
+
+def details_in_words(title: str, sentences: Iterable[str]) -> str:
+    """A list of sentences, folded away behind its title."""
+    items = "".join(f"<li>{sentence}</li>" for sentence in sentences)
+    return f'<details class="in-words"><summary>{title}</summary><ol>{items}</ol></details>'
+
+
+def table(caption: str, columns: Sequence[str], rows: Iterable[str]) -> str:
+    """Figures under the names of their columns; each row is a whole `<tr>`."""
+    header = "".join(f'<th scope="col">{column}</th>' if column else "<td></td>" for column in columns)
+    return (
+        f'<table class="figures"><caption>{caption}</caption><thead><tr>{header}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table>"
+    )
 
 
 def _sentence(prediction: SegmentPrediction) -> str:

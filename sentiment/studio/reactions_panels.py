@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from html import escape
 
 from sentiment.compare import format_score
 from sentiment.compare_figures import MAX_VIEWER_LINES, VIEWERS_COLOUR
 from sentiment.figure_style import TEXT_COLOUR
 from sentiment.reactions import ReactionMoment, Reactions, coverage_notes, reactions_headline
-from sentiment.studio.panels import emotion_name, heading, sentiment_legend
+from sentiment.studio.panels import details_in_words, emotion_name, heading, legend_of, sentiment_legend, table
 from sentiment.timeline import format_clock, format_percent
 
 UNSURE_COUNTS = "Unsure answers count in the mean; where a viewer has no answer, nothing does."
 
 
-def verdict(reactions: Reactions, failed: Mapping[str, str], note: str = "") -> str:
-    """The sentence, the moments that stand out, and what was left out or covers only a part."""
+def verdict(reactions: Reactions, failed: Iterable[tuple[str, str]], note: str = "") -> str:
+    """The sentence, the moments that stand out, and what was left out or covers only a part.
+
+    `failed` has the name of each file that was left out, and why.
+    """
     notes = [note, *coverage_notes(reactions), UNSURE_COUNTS]
     lines = "".join(f'<p class="note">{escape(line)}</p>' for line in notes if line)
     left_out = "".join(
-        f'<p class="left-out"><b>{escape(name)}</b> was left out: {escape(why)}</p>' for name, why in failed.items()
+        f'<p class="left-out"><b>{escape(name)}</b> was left out: {escape(why)}</p>' for name, why in failed
     )
     moments = (
         ("Highest", reactions.highest),
@@ -53,7 +56,7 @@ def legend() -> str:
         f'<i class="line-sample thin" style="color:{TEXT_COLOUR}"></i>each viewer{limit}',
         f'<i class="shade-sample" style="background:{TEXT_COLOUR}"></i>below: viewers with an answer',
     )
-    return f'<ul class="legend">{"".join(f"<li>{entry}</li>" for entry in entries)}</ul>'
+    return legend_of(entries)
 
 
 def stimulus_heading(reactions: Reactions) -> str:
@@ -63,16 +66,12 @@ def stimulus_heading(reactions: Reactions) -> str:
 
 def viewers(reactions: Reactions) -> str:
     """Each viewer's mean, and for how much of the stimulus there is an answer."""
-    rows = "".join(
+    rows = [
         f'<tr><th scope="row" class="file">{escape(viewer.name)}</th><td>{format_score(viewer.mean)}</td>'
         f"<td>{format_percent(viewer.answered_share)}</td><td>{format_percent(viewer.certain_share)}</td></tr>"
         for viewer in reactions.viewer_means
-    )
-    return (
-        '<table class="figures"><caption>Every viewer over the whole time</caption><thead><tr><th scope="col">recording'
-        '</th><th scope="col">mean</th><th scope="col">answered</th><th scope="col">certain</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table>"
-    )
+    ]
+    return table("Every viewer over the whole time", ("recording", "mean", "answered", "certain"), rows)
 
 
 def in_words(reactions: Reactions) -> str:
@@ -82,9 +81,9 @@ def in_words(reactions: Reactions) -> str:
     for column, viewers_there in enumerate(reactions.viewers.tolist()):
         span = f"{format_clock(edges[column])} to {format_clock(edges[column + 1])}"
         if not viewers_there:
-            items.append(f"<li>{span}: no viewer has an answer.</li>")
+            items.append(f"{span}: no viewer has an answer.")
             continue
         spread = f", spread {reactions.deviation[column]:.2f}" if viewers_there > 1 else ""
         mean = format_score(reactions.mean[column])
-        items.append(f"<li>{span}: mean {mean}{spread}; {viewers_there} of {count} viewers.</li>")
-    return f'<details class="in-words"><summary>The plot in words</summary><ol>{"".join(items)}</ol></details>'
+        items.append(f"{span}: mean {mean}{spread}; {viewers_there} of {count} viewers.")
+    return details_in_words("The plot in words", items)

@@ -23,7 +23,7 @@ from sentiment.reactions import Reactions, Recording, combine_reactions
 from sentiment.reactions_tables import reactions_csv, reactions_json, viewers_csv
 from sentiment.studio import panels, reactions_panels
 from sentiment.studio.compare_runs import follow_file, offer_texts, progress_of
-from sentiment.studio.events import OFF_THE_API, SLOTS, Updates, as_message
+from sentiment.studio.events import AT_ONCE, OFF_THE_API, SLOTS, Updates, as_message
 from sentiment.studio.reactions_layout import ReactionsPage
 from sentiment.studio.session import Session, settings_for
 
@@ -38,8 +38,8 @@ class ReactionsSession:
     recordings: list[Recording] = field(default_factory=list)
     playable: Path | None = None
     """What shows the stimulus in a browser."""
-    failed: dict[str, str] = field(default_factory=dict)
-    """What is wrong with each file that was left out."""
+    failed: dict[int, tuple[str, str]] = field(default_factory=dict)
+    """Each file that was left out, by its place among all: its name, which others may have, too, and what is wrong."""
 
     def aligned(self, starts_seconds: list[float]) -> list[Recording]:
         """The recordings, each with where in it the stimulus begins."""
@@ -58,15 +58,15 @@ def connect_reactions(page: ReactionsPage, models: LoadedModels, limits: Limits 
         paths = [Path(path) for path in recordings]
         yield from _run(page, models, limits, Path(stimulus) if stimulus else None, paths)
 
-    changing, at_once = page.changing, {"queue": False, **OFF_THE_API}
+    changing = page.changing
     running = page.show.click(begin, [page.recording_files], changing, **OFF_THE_API).success(
         run, [page.stimulus_file, page.recording_files], changing, **SLOTS, **OFF_THE_API
     )
-    running.failure(lambda: _back_to_start(page), None, changing, **at_once)
-    page.progress.cancel.click(None, cancels=[running], **at_once).then(
+    running.failure(lambda: _back_to_start(page), None, changing, **AT_ONCE)
+    page.progress.cancel.click(None, cancels=[running], **AT_ONCE).then(
         lambda session: _after_cancel(page, session), [page.session], changing, **OFF_THE_API
     )
-    page.again.click(lambda: _cleared(page), None, [*changing, page.stimulus_file, page.recording_files], **at_once)
+    page.again.click(lambda: _cleared(page), None, [*changing, page.stimulus_file, page.recording_files], **AT_ONCE)
     _offer_alignment(page)
 
 
@@ -107,11 +107,11 @@ def _run(
                 session = Session(path.name)
                 try:
                     for _ in follow_file(path, session, models, watching, Path(folder), limits, with_player=False):
-                        yield {page.progress.bars: progress_of(names, index, session, list(done.failed))}
+                        yield {page.progress.bars: progress_of(names, index, session, done.failed)}
                     if session.timeline is not None:
                         yield {page.session: done, **_with(page, done, session.timeline)}
                 except SentimentError as error:
-                    done.failed[path.name] = str(error)
+                    done.failed[index] = (path.name, str(error))
             if not done.recordings:
                 raise gr.Error(_none_left(done), print_exception=False)
             yield {**_shown(page, done, done.recordings), **_player(page, done), **_finished(page, done)}
@@ -129,7 +129,7 @@ def _with(page: ReactionsPage, done: ReactionsSession, timeline: Timeline) -> Up
 
 
 def _none_left(done: ReactionsSession) -> str:
-    return " ".join(f"{escape(name)}: {escape(why)}" for name, why in done.failed.items())
+    return " ".join(f"{escape(name)}: {escape(why)}" for name, why in done.failed.values())
 
 
 def _player(page: ReactionsPage, done: ReactionsSession) -> Updates:
@@ -180,7 +180,9 @@ def _finished(page: ReactionsPage, done: ReactionsSession) -> Updates:
 def _after_cancel(page: ReactionsPage, done: ReactionsSession | None) -> Updates:
     if done is None or not done.recordings:
         return _back_to_start(page)
-    return {**_shown(page, done, done.recordings, CANCELLED), **_finished(page, done)}
+    # To Gradio a cancelled run has failed, which leads back to the start.
+    seen = {page.start: gr.update(visible=False), page.results.column: gr.update(visible=True)}
+    return {**_shown(page, done, done.recordings, CANCELLED), **_finished(page, done), **seen}
 
 
 def _shown(page: ReactionsPage, done: ReactionsSession, recordings: list[Recording], note: str = "") -> Updates:
@@ -195,7 +197,7 @@ def _shown(page: ReactionsPage, done: ReactionsSession, recordings: list[Recordi
     results, stimulus = page.results, done.stimulus
     plot = None if stimulus is None else sentiment_figure(stimulus, show_legend=False)
     return {
-        results.verdict: reactions_panels.verdict(reactions, done.failed, note),
+        results.verdict: reactions_panels.verdict(reactions, done.failed.values(), note),
         results.plot: reactions_figure(reactions),
         results.stimulus_heading: reactions_panels.stimulus_heading(reactions),
         results.stimulus_plot: gr.update(value=plot, visible=plot is not None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Final
 
 USUAL_COSTS: Final = {"listen": 0.12, "translate": 0.35, "watch": 0.15, "feel": 0.1, "copy": 0.15}
@@ -62,16 +63,17 @@ class TimeLeft:
         usual = sum(USUAL_COSTS[stage] * done for stage, done in self._done_seconds.items())
         slowness = (sum(self._spent_seconds.values()) + START_SECONDS) / (usual + START_SECONDS)
         left = 0.0
-        for stage in self._stages():
+        for stage in expected_stages(self._done_seconds):
             done, spent = self._done_seconds.get(stage, 0.0), self._spent_seconds.get(stage, 0.0)
             cost = (spent + TRUST_SECONDS * USUAL_COSTS[stage] * slowness) / (done + TRUST_SECONDS)
             left += cost * (self._total_seconds - done)
         return left
 
-    def _stages(self) -> set[str]:
-        """Those that have begun and those that always come; of somebody who watches, nothing is listened to."""
-        begun = set(self._done_seconds)
-        return begun | ({"watch", "feel"} if "watch" in begun else {"listen", "watch", "feel"})
+
+def expected_stages(begun: Iterable[str]) -> set[str]:
+    """Those that have begun and those that always come; of somebody who watches, nothing is listened to."""
+    stages = set(begun)
+    return stages | ({"watch", "feel"} if "watch" in stages else {"listen", "watch", "feel"})
 
 
 def time_left_in_words(seconds: float) -> str:
