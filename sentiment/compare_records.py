@@ -12,16 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from sentiment.datatypes import Affect, FaceBox, ModalitySubset, Segment, SegmentPrediction, Timeline
-from sentiment.edits import Edits
 from sentiment.errors import SettingsError
 from sentiment.labels import EMOTIONS, MODALITIES, SENTIMENTS
-from sentiment.repeat import read_record
+from sentiment.repeat import edits_of, read_record
 from sentiment.timeline import summarize
 
 JSON_STARTS = (b"{", b"[")
-
-MAX_RECORD_BYTES = 200 * 2**20
-"""Of a timeline.json, unpacked: a zip may hold more than it seems to."""
 
 
 def is_record(path: Path | str) -> bool:
@@ -36,7 +32,7 @@ def is_record(path: Path | str) -> bool:
                 return "timeline.json" in bundle.namelist()
         with path.open("rb") as file:
             return file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(JSON_STARTS)
-    except (OSError, zipfile.BadZipFile):
+    except (OSError, NotImplementedError, zipfile.BadZipFile):
         return False
 
 
@@ -47,11 +43,7 @@ def read_timeline(path: Path | str) -> Timeline:
         SettingsError: the file is neither, has other labels, or what it says cannot be.
     """
     path = Path(path)
-    _check_size(path)
-    try:
-        record = read_record(path)
-    except RecursionError as error:
-        raise SettingsError(f"{path.name} is no timeline: it is nested too deeply.") from error
+    record = read_record(path)
     labels = record.get("labels")
     if labels != {"emotions": list(EMOTIONS), "sentiments": list(SENTIMENTS)}:
         raise SettingsError(f"{path.name} has other labels than this version: {json.dumps(labels)[:200]}.")
@@ -69,24 +61,10 @@ def read_timeline(path: Path | str) -> Timeline:
             provenance=dict(record["provenance"]),
             language=record["language"],
             analysed_seconds=float(record["summary"]["analysed_seconds"]),
-            edits=Edits.from_dict(record.get("edits", {})),
+            edits=edits_of(record),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise SettingsError(f"{path.name} is no timeline that this version can read: {error!r}.") from error
-
-
-def _check_size(path: Path) -> None:
-    try:
-        size = path.stat().st_size
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as bundle:
-                size = sum(entry.file_size for entry in bundle.infolist() if entry.filename == "timeline.json")
-    except (OSError, zipfile.BadZipFile) as error:
-        raise SettingsError(f"{path.name} cannot be read: {error}.") from error
-    if size > MAX_RECORD_BYTES:
-        raise SettingsError(
-            f"{path.name} holds {size / 2**20:.0f} MB; a timeline has at most {MAX_RECORD_BYTES >> 20}."
-        )
 
 
 def _segment(values: Mapping[str, Any]) -> SegmentPrediction:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import shlex
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -28,6 +29,9 @@ SAME_PROBABILITY = 0.005
 SAME_SECONDS = 0.02
 """Likewise for the times of words."""
 
+MAX_RECORD_BYTES = 200 * 2**20
+"""Of a timeline.json, unpacked: a zip may hold more than it seems to."""
+
 Record = Mapping[str, Any]
 """A parsed timeline.json."""
 
@@ -40,19 +44,34 @@ def read_record(path: Path | str) -> Record:
     """
     path = Path(path)
     try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as bundle:
-                record = json.loads(bundle.read("timeline.json"))
-        else:
-            record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(_record_bytes(path))
     except OSError as error:
         raise SettingsError(f"{path.name} cannot be read: {error.strerror or error}.") from error
-    except (KeyError, ValueError, zipfile.BadZipFile) as error:
+    # RuntimeError: nested too deeply, encrypted, or packed in a way that zipfile does not know.
+    except (KeyError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise SettingsError(f"{path.name} is neither a timeline.json nor a bundle of one.") from error
-    provenance = record.get("provenance", {}) if isinstance(record, dict) else {}
-    if not {"settings", "file_sha256", "checkpoint", "transcriber"} <= set(provenance):
+    provenance = record.get("provenance") if isinstance(record, dict) else None
+    known = set(provenance) if isinstance(provenance, dict) else set()
+    if not {"settings", "file_sha256", "checkpoint", "transcriber"} <= known:
         raise SettingsError(f"{path.name} does not say how it was made; expected is the provenance of an analysis.")
     return record
+
+
+def _record_bytes(path: Path) -> bytes:
+    if not zipfile.is_zipfile(path):
+        _check_size(path, path.stat().st_size)
+        return path.read_bytes()
+    with zipfile.ZipFile(path) as bundle:
+        entry = bundle.getinfo("timeline.json")
+        _check_size(path, entry.file_size)
+        return bundle.read(entry)
+
+
+def _check_size(path: Path, size_bytes: int) -> None:
+    if size_bytes > MAX_RECORD_BYTES:
+        raise SettingsError(
+            f"{path.name} holds {size_bytes / 2**20:.0f} MB; a timeline has at most {MAX_RECORD_BYTES >> 20}."
+        )
 
 
 def settings_of(record: Record) -> AnalysisSettings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import json
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -28,12 +29,22 @@ def test_a_record_is_a_timeline_or_a_bundle_of_one(tmp_path: Path) -> None:
 def test_what_is_no_record_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "notes.json").write_text("Dear diary")
     (tmp_path / "list.json").write_text("[1, 2]")
+    (tmp_path / "null.json").write_text('{"provenance": null}')
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    with zipfile.ZipFile(tmp_path / "damaged.zip", "w", zipfile.ZIP_DEFLATED) as bundle:
+        bundle.writestr("timeline.json", json.dumps({"provenance": "x" * 1000}))
+    content = bytearray((tmp_path / "damaged.zip").read_bytes())
+    content[45] ^= 0xFF  # within what is packed
+    (tmp_path / "damaged.zip").write_bytes(content)
     made_by_hand = write_all(sample_timeline(), tmp_path)["json"]
     for path, found in (
         (tmp_path / "nowhere.json", "cannot be read"),
         (tmp_path, "cannot be read"),
         (tmp_path / "notes.json", "neither a timeline"),
         (tmp_path / "list.json", "does not say how it was made"),
+        (tmp_path / "null.json", "does not say how it was made"),
+        (tmp_path / "deep.json", "neither a timeline"),
+        (tmp_path / "damaged.zip", "neither a timeline"),
         (made_by_hand, "does not say how it was made"),
     ):
         with pytest.raises(SettingsError, match=found):
