@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from sentiment.batch_command import add_batch_command, batch
+from sentiment.command_line import EXIT_INTERRUPTED, check_out
 from sentiment.compare_command import COMMANDS as COMPARE_COMMANDS
 from sentiment.compare_command import add_compare_commands, run_compare_command
 from sentiment.edit_options import add_edit_options, edits_from
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 EXIT_DIFFERENT = 1
 EXIT_BAD_INPUT = 2
-EXIT_INTERRUPTED = 130
-"""128 + SIGINT, as shells report it."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -116,7 +115,7 @@ def analyze(options: argparse.Namespace) -> Timeline:
     from sentiment.media import open_media
 
     # What cannot work is said before the models are loaded, which takes seconds.
-    _check_out(options.out)
+    check_out(options.out)
     edits = edits_from(options)
     formats = [key.strip() for key in options.formats.split(",")]
     with open_media(options.video) as media:
@@ -163,15 +162,6 @@ def _check_formats(formats: Sequence[str], media: MediaFile) -> None:
     for kind in export_kinds(formats):
         if kind.needs_picture and media.video is None and kind.key in formats:
             raise SettingsError(f"{media.path.name} has no picture; the format {kind.key} needs one.")
-
-
-def _check_out(folder: Path) -> None:
-    """Raises SettingsError where the results' folder cannot come to be; makes nothing."""
-    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    if not existing.is_dir():
-        raise SettingsError(f"--out needs a folder, but {existing} is a file.")
-    if not os.access(existing, os.W_OK):
-        raise SettingsError(f"--out needs a folder that may be written to, but {existing} may not.")
 
 
 # ---------------------------------------------------------------- stdout

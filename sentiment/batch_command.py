@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from sentiment.batch_files import BatchFile, find_files, read_list
+from sentiment.command_line import EXIT_INTERRUPTED, check_out
 from sentiment.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -20,8 +22,6 @@ LOG: Final = "batch.log"
 """In the results' folder: what Ray and the libraries have to say."""
 
 EXIT_SOME_FAILED: Final = 1
-EXIT_INTERRUPTED: Final = 130
-"""128 + SIGINT, as shells report it."""
 
 
 def add_batch_command(commands: Any) -> None:
@@ -87,7 +87,7 @@ def batch(options: argparse.Namespace) -> int:
     # What cannot work is said before the models are looked at, which takes seconds.
     require_ray()
     files = find_files([*options.paths, *_listed(options.from_file)])
-    _check_out(options.out)
+    check_out(options.out)
 
     from sentiment.batch import run_batch
 
@@ -123,6 +123,8 @@ def _listed(name: str | None) -> list[str]:
     if name is None:
         return []
     if name == "-":
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(errors="surrogateescape")  # names of files need not be Unicode
         return read_list(sys.stdin)
     try:
         with Path(name).open(encoding="utf-8", errors="surrogateescape") as file:
@@ -131,13 +133,6 @@ def _listed(name: str | None) -> list[str]:
         raise SettingsError(
             f"--from-file needs a text file of paths; {name} cannot be read: {error.strerror}."
         ) from error
-
-
-def _check_out(folder: Path) -> None:
-    """Raises SettingsError where the results' folder is a file."""
-    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    if not existing.is_dir():
-        raise SettingsError(f"--out needs a folder, but {existing} is a file.")
 
 
 # ---------------------------------------------------------------- what is printed
@@ -154,7 +149,7 @@ def _others_into(log: Path) -> Iterator[TextIO]:
         file = log.open("w", encoding="utf-8", errors="replace")
     except OSError as error:
         raise SettingsError(f"Cannot write {log}: {error.strerror or error}.") from error
-    with file, os.fdopen(os.dup(2), "w") as screen:
+    with file, os.fdopen(os.dup(2), "w", errors="backslashreplace") as screen:
         kept = {number: os.dup(number) for number in (1, 2)}
         try:
             for number in kept:
@@ -170,7 +165,8 @@ def _others_into(log: Path) -> Iterator[TextIO]:
 
 def print_ranking(rows: Sequence[dict[str, Any]]) -> None:
     """A line per file, "+0.42  certain 80%  joy  talk.mp4", the sentence about all, and what failed."""
-    from sentiment.batch_ranking import format_score, leading_emotion, rank, set_headline
+    from sentiment.batch_ranking import leading_emotion, rank, set_headline
+    from sentiment.compare import format_score
     from sentiment.timeline import format_percent
 
     ranked, failed = rank(rows)

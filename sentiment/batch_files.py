@@ -52,8 +52,8 @@ def find_files(paths: Iterable[Path | str]) -> list[BatchFile]:
 
 
 def read_list(file: TextIO) -> list[str]:
-    """The paths in a text, one a line; empty lines are none."""
-    return [line for line in file.read().splitlines() if line.strip()]
+    """The paths in a text, one a line; empty lines are none. Other signs that end a line may stand in a name."""
+    return [line for line in file.read().split("\n") if line.strip()]
 
 
 def common_folder(paths: Iterable[Path]) -> Path:

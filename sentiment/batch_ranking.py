@@ -1,7 +1,7 @@
 """The page of a batch: its files in order, with a chart of all of them. It needs nothing else and works offline.
 
-The template is assets/ranking.html. Jinja escapes all text; only Plotly's own code and figure go in as they are, and
-what a figure shows of names is escaped here, because Plotly reads some HTML in it.
+The template is assets/ranking.html. What the figure shows of names is escaped here, because Plotly
+reads some HTML in it.
 """
 
 from __future__ import annotations
@@ -12,17 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sentiment.batch_files import common_folder
-from sentiment.figure_style import FONT_FAMILY, GRID_COLOUR, INVISIBLE, TEXT_COLOUR
+from sentiment.compare import format_score
+from sentiment.figure_style import BASE_LAYOUT, GRID_COLOUR, SCORE_TICKS
 from sentiment.labels import EMOTION_COLOURS, EMOTIONS, SENTIMENT_COLOURS
+from sentiment.page import plot_html, render_page
 from sentiment.plain_text import one_line
 from sentiment.timeline import format_clock, format_percent
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-TEMPLATE: Final = Path(__file__).resolve().parents[1] / "assets" / "ranking.html"
-
-PLOT_OPTIONS: Final = {"displayModeBar": False, "responsive": True}
 
 BALANCED_BELOW: Final = 0.1
 """A mean nearer to 0 leans to neither side: a twentieth of the scale from -1 to 1."""
@@ -36,20 +34,14 @@ Row = Mapping[str, Any]
 
 def ranking_page(summaries: Sequence[Row], origin: Mapping[str, Any]) -> str:
     """The whole page as text, from the rows of summaries.parquet and from how they were made."""
-    from jinja2 import Environment
-    from plotly.offline import get_plotlyjs
-
     ranked, failed = rank(summaries)
     names = _short_names(summaries)
-    template = Environment(autoescape=True).from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(
+    return render_page(
+        "ranking.html",
         title=f"{len(summaries)} {'file' if len(summaries) == 1 else 'files'}, ranked by sentiment",
         headline=set_headline(summaries),
         chips=_chips(ranked, origin),
-        plotly_js=get_plotlyjs(),
-        plot=ranking_figure(ranked, names).to_html(
-            full_html=False, include_plotlyjs=False, div_id="files", config=PLOT_OPTIONS
-        ),
+        plot=plot_html(ranking_figure(ranked, names), "files"),
         emotion_colours=EMOTION_COLOURS.items(),
         shares=_shares(ranked),
         emotions=EMOTIONS,
@@ -114,18 +106,12 @@ def ranking_figure(ranked: Sequence[Row], names: Mapping[str, str]) -> Figure:
     figure.update_layout(
         height=PLOT_HEIGHT_PX,
         margin={"l": 50, "r": 20, "t": 8, "b": 48},
-        paper_bgcolor=INVISIBLE,
-        plot_bgcolor=INVISIBLE,
-        font={"family": FONT_FAMILY, "size": 12, "color": TEXT_COLOUR},
-        hovermode="closest",
-        dragmode=False,
+        **BASE_LAYOUT,
         showlegend=False,
-        hoverlabel={"align": "left", "bgcolor": "#1F2329", "bordercolor": "#1F2329", "font": {"color": "#F4F5F7"}},
         xaxis={
             **axis,
             "range": [-1.04, 1.04],
-            "tickvals": [-1, -0.5, 0, 0.5, 1],
-            "ticktext": ["−1", "−0.5", "0", "+0.5", "+1"],
+            **SCORE_TICKS,
             "title": {"text": "negative ← mean sentiment → positive", "standoff": 4},
         },
         yaxis={**axis, "range": [-0.03, 1.04], "tickformat": ".0%", "title": {"text": "certain", "standoff": 4}},
@@ -143,11 +129,6 @@ def _hover(row: Row, name: str, emotion: str) -> str:
             f"{emotion} {format_percent(row[f'emotion_share_{emotion}'])} of that",
         ]
     )
-
-
-def format_score(score: float | None) -> str:
-    """A mean sentiment as it is read: "+0.42", "−0.10", and a dash where there is none."""
-    return "–" if score is None else f"{score:+.2f}".replace("-", "−")
 
 
 def _table_row(place: int, row: Row, name: str) -> dict[str, Any]:

@@ -9,7 +9,6 @@ SHA256SUMS         of every file, as `sha256sum --check` reads it
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -19,11 +18,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from sentiment.datatypes import Timeline
-from sentiment.export import EXPORT_KINDS, ExportKind, ExportProgress, possible_kinds, write_all
+from sentiment.export import ExportKind, ExportProgress, possible_kinds, write_all
 from sentiment.plain_text import video_name
 from sentiment.repeat import repeat_command
 from sentiment.timeline import edits_in_short, headline
-from sentiment.timeline_json import SCHEMA_VERSION
+from sentiment.timeline_json import SCHEMA_VERSION, json_text
 
 COMPRESSED_ALREADY = (".mp4",)
 """What deflate would only make slower to write and to read."""
@@ -57,7 +56,7 @@ def write_bundle(
         files |= write_all(timeline, folder, missing, source, on_progress)
         texts = {
             "README.txt": readme(timeline, kinds),
-            "provenance.json": json.dumps(provenance_of(timeline), indent=1, ensure_ascii=False) + "\n",
+            "provenance.json": json_text(provenance_of(timeline)),
         }
         for name, text in texts.items():
             (Path(folder) / name).write_text(text, encoding="utf-8", errors="replace", newline="")
@@ -83,7 +82,7 @@ def provenance_of(timeline: Timeline) -> dict[str, Any]:
 def readme(timeline: Timeline, kinds: Iterable[ExportKind]) -> str:
     """README.txt: for a person who was handed the zip and nothing else."""
     name = video_name(timeline) or "a video"
-    files = [(kind.file_name, f"{kind.label}. {kind.help}") for kind in EXPORT_KINDS if kind in tuple(kinds)]
+    files = [(kind.file_name, f"{kind.label}. {kind.help}") for kind in kinds]
     files += [
         ("provenance.json", "What was analysed, by which weights and versions, set how."),
         ("SHA256SUMS", "Check the files with: sha256sum --check SHA256SUMS"),

@@ -55,7 +55,7 @@ def add_compare_commands(commands: Any) -> None:
         "--starts",
         metavar="LIST",
         help="at how many seconds of each recording the stimulus begins, with commas between; negative where the "
-        "recording began after it (default: 0 for all)",
+        "recording began after it (default: 0 for all); with a negative one first, write --starts=-1,0",
     )
     for command in (compare, reactions):
         form = command.add_mutually_exclusive_group()

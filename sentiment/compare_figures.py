@@ -16,7 +16,7 @@ import numpy as np
 from sentiment.compare import CUT_LETTERS, Comparison, format_score
 from sentiment.datatypes import SegmentPrediction
 from sentiment.doubt import doubt_about
-from sentiment.figure_style import INVISIBLE, TEXT_COLOUR, time_layout, with_alpha
+from sentiment.figure_style import INVISIBLE, SCORE_TICKS, TEXT_COLOUR, time_layout, with_alpha
 from sentiment.labels import SENTIMENT_COLOURS
 from sentiment.reactions import Reactions, emotions_of
 from sentiment.steps import NO_ANSWER
@@ -45,8 +45,6 @@ MAX_VIEWER_LINES = 12
 
 LAST_TICK_PX = 24
 """Room to the right for half of "100%"; Plotly leaves out what does not fit."""
-
-SCORE_TICKS = {"tickvals": [-1, -0.5, 0, 0.5, 1], "ticktext": ["−1", "−0.5", "0", "+0.5", "+1"]}
 
 ZERO_LINE = {"zeroline": True, "zerolinecolor": TEXT_COLOUR, "zerolinewidth": 1}
 

@@ -5,7 +5,6 @@ Texts of files are written as `sentiment.tables` writes them; cells of what does
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +12,7 @@ from sentiment.compare import CUT_LETTERS, Change, Comparison, Cut, WindowMean, 
 from sentiment.datatypes import Moment, Timeline
 from sentiment.steps import NO_ANSWER, Cells
 from sentiment.tables import csv_text, spreadsheet_safe, truth_cell
-from sentiment.timeline_json import rounded_probability, rounded_time
+from sentiment.timeline_json import json_text, rounded_probability, rounded_time
 
 SCHEMA_VERSION = "1.0"
 """Of comparison.json. The first number changes where a reader of the old files would break."""
@@ -152,8 +151,3 @@ def _position(value: float) -> float:
 def score_cell(value: float | None) -> float | None:
     """A score with four digits; None for None and for NaN, which JSON does not know."""
     return None if value is None or value != value else rounded_probability(value)
-
-
-def json_text(content: dict[str, Any]) -> str:
-    """The content as text, with a line end. Raises ValueError where a number is none (NaN, infinity)."""
-    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -47,6 +47,25 @@ def figure_layout(timeline: Timeline, plot_height_px: int, show_legend: bool) ->
     return {**layout, "shapes": _unfinished(timeline)}
 
 
+BASE_LAYOUT = {
+    "paper_bgcolor": INVISIBLE,
+    "plot_bgcolor": INVISIBLE,
+    "font": {"family": FONT_FAMILY, "size": 12, "color": TEXT_COLOUR},
+    "hovermode": "closest",
+    "dragmode": False,
+    "hoverlabel": {
+        "align": "left",
+        "bgcolor": "#1F2329",
+        "bordercolor": "#1F2329",
+        "font": {"family": FONT_FAMILY, "size": 13, "color": "#F4F5F7"},
+    },
+}
+"""What all plots look like."""
+
+SCORE_TICKS = {"tickvals": [-1, -0.5, 0, 0.5, 1], "ticktext": ["−1", "−0.5", "0", "+0.5", "+1"]}
+"""Of an axis of sentiment scores."""
+
+
 def time_layout(duration_seconds: float, plot_height_px: int, show_legend: bool) -> dict[str, Any]:
     """The layout of a plot over [0, duration] seconds whose axes are `plot_height_px` high.
 
@@ -55,21 +74,11 @@ def time_layout(duration_seconds: float, plot_height_px: int, show_legend: bool)
     ticks = time_ticks(duration_seconds)
     bottom_px = AXIS_MARGIN_PX + (LEGEND_MARGIN_PX if show_legend else 0)
     return {
+        **BASE_LAYOUT,
         "height": TOP_MARGIN_PX + plot_height_px + bottom_px,
         "margin": {"l": LEFT_MARGIN_PX, "r": RIGHT_MARGIN_PX, "t": TOP_MARGIN_PX, "b": bottom_px, "autoexpand": False},
-        "paper_bgcolor": INVISIBLE,
-        "plot_bgcolor": INVISIBLE,
-        "font": {"family": FONT_FAMILY, "size": 12, "color": TEXT_COLOUR},
         "barmode": "overlay",
         "barcornerradius": 3,
-        "hovermode": "closest",
-        "dragmode": False,
-        "hoverlabel": {
-            "align": "left",
-            "bgcolor": "#1F2329",
-            "bordercolor": "#1F2329",
-            "font": {"family": FONT_FAMILY, "size": 13, "color": "#F4F5F7"},
-        },
         "uniformtext": {"minsize": 11, "mode": "hide"},
         "showlegend": show_legend,
         "legend": {

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sentiment.compare_tables import json_text, score_cell
+from sentiment.compare_tables import score_cell
 from sentiment.datatypes import Affect
-from sentiment.labels import EMOTIONS, SENTIMENTS
 from sentiment.plain_text import one_line, video_name
 from sentiment.reactions import ReactionMoment, Reactions, Recording, ViewerMean, reactions_headline
-from sentiment.tables import csv_text, spreadsheet_safe, truth_cell
-from sentiment.timeline_json import rounded_probability, rounded_time
+from sentiment.tables import PROBABILITY_COLUMNS, csv_text, probability_cells, spreadsheet_safe, truth_cell
+from sentiment.timeline_json import json_text, rounded_probability, rounded_time
 
 SCHEMA_VERSION = "1.0"
 """Of reactions.json. The first number changes where a reader of the old files would break."""
@@ -23,8 +22,7 @@ REACTION_COLUMNS = ("stimulus", "start_seconds", "end_seconds", "viewers", "cert
 
 VIEWER_COLUMNS = (
     *("stimulus", "viewer", "recording", "start_seconds", "end_seconds", "sentiment_score", "top_emotion", "certain"),
-    *(f"emotion_{name}" for name in EMOTIONS),
-    *(f"sentiment_{name}" for name in SENTIMENTS),
+    *PROBABILITY_COLUMNS,
 )
 
 
@@ -133,6 +131,5 @@ def _answer_cells(affect: Affect, certain: bool) -> dict[str, Any]:
         "sentiment_score": score_cell(affect.sentiment_score),
         "top_emotion": affect.top_emotion,
         "certain": truth_cell(certain),
-        **{f"emotion_{name}": rounded_probability(p) for name, p in zip(EMOTIONS, affect.emotion, strict=True)},
-        **{f"sentiment_{name}": rounded_probability(p) for name, p in zip(SENTIMENTS, affect.sentiment, strict=True)},
+        **probability_cells(affect),
     }

@@ -1,15 +1,13 @@
 """A timeline as one HTML page that needs nothing else: plots, every segment, and where it comes from.
 
-The template is assets/report.html. Jinja escapes all text; only Plotly's own code and figures go in as they are, and
-Plotly escapes what could end a script. The page holds plotly.js, about 5 MB, so that it works offline and for good.
+The template is assets/report.html. The page holds plotly.js, about 5 MB, so that it works offline and for good.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sentiment.captions import answer_in_short
 from sentiment.datatypes import Affect, Moment, Segment, SegmentPrediction, Timeline
@@ -17,6 +15,7 @@ from sentiment.disagreement import disagreement
 from sentiment.figures import emotion_figure, sentiment_figure
 from sentiment.labels import EMOTION_COLOURS, MODALITIES, MODALITY_NAMES, SENTIMENT_COLOURS
 from sentiment.languages import language_name, language_note
+from sentiment.page import plot_html, render_page
 from sentiment.plain_text import one_line, video_name
 from sentiment.repeat import repeat_command
 from sentiment.timeline import (
@@ -30,30 +29,19 @@ from sentiment.timeline import (
     share_so_far,
 )
 
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
-
-TEMPLATE = Path(__file__).resolve().parents[1] / "assets" / "report.html"
-
-PLOT_OPTIONS = {"displayModeBar": False, "responsive": True}
-
 
 def html_report(timeline: Timeline) -> str:
     """The whole page as text. It holds no picture of the video."""
-    from jinja2 import Environment
-    from plotly.offline import get_plotlyjs
-
     timeline = _presentable(timeline)
-    template = Environment(autoescape=True).from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(
+    return render_page(
+        "report.html",
         name=video_name(timeline) or "Video",
         headline=headline(timeline),
         chips=_chips(timeline),
         language=timeline.language,
         language_note=language_note(timeline),
-        plotly_js=get_plotlyjs(),
-        emotion_plot=_plot(emotion_figure(timeline, show_legend=False), "emotions"),
-        sentiment_plot=_plot(sentiment_figure(timeline, show_legend=False), "sentiments"),
+        emotion_plot=plot_html(emotion_figure(timeline, show_legend=False), "emotions"),
+        sentiment_plot=plot_html(sentiment_figure(timeline, show_legend=False), "sentiments"),
         emotion_colours=EMOTION_COLOURS.items(),
         sentiment_colours=reversed(SENTIMENT_COLOURS.items()),
         shares=_shares(timeline),
@@ -74,10 +62,6 @@ def _presentable(timeline: Timeline) -> Timeline:
 
 def _on_one_line(segment: Segment) -> Segment:
     return replace(segment, text=one_line(segment.text), translation=one_line(segment.translation))
-
-
-def _plot(figure: Figure, element_id: str) -> str:
-    return str(figure.to_html(full_html=False, include_plotlyjs=False, div_id=element_id, config=PLOT_OPTIONS))
 
 
 def _chips(timeline: Timeline) -> list[str]:

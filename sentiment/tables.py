@@ -29,12 +29,13 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "�
 PLACE_COLUMNS = ("video", "segment", "start_seconds", "end_seconds", "kind")
 """What every row begins with: where it belongs."""
 
+PROBABILITY_COLUMNS = (*(f"emotion_{name}" for name in EMOTIONS), *(f"sentiment_{name}" for name in SENTIMENTS))
+
 SEGMENT_COLUMNS = (
     *PLACE_COLUMNS,
     *("text", "translation", "heard_text", "heard_translation"),
     *("top_emotion", "top_sentiment", "certain", "doubt", "disagreement", "face_track"),
-    *(f"emotion_{name}" for name in EMOTIONS),
-    *(f"sentiment_{name}" for name in SENTIMENTS),
+    *PROBABILITY_COLUMNS,
 )
 
 ANSWER_COLUMNS = (*PLACE_COLUMNS, "certain", "source", "answer", "label", "probability", "is_top")
@@ -89,10 +90,14 @@ def _segment_row(place: Mapping[str, Any], prediction: SegmentPrediction) -> dic
         "face_track": "" if prediction.face_track is None else prediction.face_track,
     }
     if affect is not None:
-        row |= {"top_emotion": affect.top_emotion, "top_sentiment": affect.top_sentiment}
-        row |= {f"emotion_{n}": rounded_probability(p) for n, p in zip(EMOTIONS, affect.emotion, strict=True)}
-        row |= {f"sentiment_{n}": rounded_probability(p) for n, p in zip(SENTIMENTS, affect.sentiment, strict=True)}
+        row |= {"top_emotion": affect.top_emotion, "top_sentiment": affect.top_sentiment, **probability_cells(affect)}
     return row
+
+
+def probability_cells(affect: Affect) -> dict[str, float]:
+    """What stands in PROBABILITY_COLUMNS for an answer."""
+    probabilities = (*affect.emotion, *affect.sentiment)
+    return {name: rounded_probability(p) for name, p in zip(PROBABILITY_COLUMNS, probabilities, strict=True)}
 
 
 def _answer_rows(place: Mapping[str, Any], prediction: SegmentPrediction) -> Iterator[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from sentiment.datatypes import Affect, FaceBox, Moment, SegmentPrediction, Timeline
@@ -23,8 +24,13 @@ TIME_DIGITS = 3
 
 
 def timeline_json(timeline: Timeline) -> str:
-    """`timeline_to_dict` as text, with a line end. Raises ValueError where a number is none (NaN, infinity)."""
-    return json.dumps(timeline_to_dict(timeline), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    """`timeline_to_dict` as text; see `json_text`."""
+    return json_text(timeline_to_dict(timeline))
+
+
+def json_text(content: Mapping[str, Any]) -> str:
+    """The content as text, with a line end. Raises ValueError where a number is none (NaN, infinity)."""
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def timeline_to_dict(timeline: Timeline) -> dict[str, Any]:

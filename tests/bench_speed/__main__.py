@@ -12,13 +12,15 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 from app_start import first_segment_on_screen, start_seconds
-from measuring import PROJECT, ask_worker, describe_machine, median
+from measuring import PROJECT, ask_worker, describe_machine
 from tables import to_markdown, write_into_readme
 from talking_clip import Utterance, repeated_utterances, write_repeated, write_talking_clip
-from word_error import word_error
+
+from train.probes import word_error_rate
 
 WORK: Final = PROJECT / "runs" / "bench_speed"
 LENGTHS_SECONDS: Final = {"70 s": 70, "1 min": 60, "10 min": 600, "60 min": 3600}
@@ -45,7 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
     longest = max(options.lengths, key=LENGTHS_SECONDS.__getitem__)
     say(f"first segment of {longest} on the screen")
     shown = [first_segment_on_screen(videos[longest], options.threads) for _ in range(options.pairs)]
-    figures["first_on_screen"] = {"video": longest, "seconds": median([s["seconds"] for s in shown]), "runs": shown}
+    figures["first_on_screen"] = {"video": longest, "seconds": median(shown), "runs": shown}
     write(figures, options.out)
     if options.readme:
         write_into_readme(PROJECT / "README.md", figures)
@@ -115,12 +117,12 @@ def measure_clip(name: str, video: Path, said: list[Utterance], options: argpars
     figures = {
         "utterances": len(said),
         "speech_segments": sum(s["kind"] == "speech" for s in ours[0]["segments"]),
-        "ours": medians(ours) | {"word_error": word_error(reference, heard)},
+        "ours": medians(ours) | {"word_error": word_error_rate([reference], [heard])},
         "ours_runs": [{key: run[key] for key in ("seconds", "cpu_seconds", "load_seconds")} for run in ours],
         "provenance": {key: ours[0]["provenance"].get(key) for key in ("checkpoint", "transcriber", "precision")},
     }
     if usual:
-        figures["usual"] = medians(usual) | {"word_error": word_error(reference, usual[0]["heard"])}
+        figures["usual"] = medians(usual) | {"word_error": word_error_rate([reference], [usual[0]["heard"]])}
         figures["usual_runs"] = [{key: run[key] for key in ("seconds", "cpu_seconds", "load_seconds")} for run in usual]
         figures["times_faster"] = median([u["seconds"] / o["seconds"] for u, o in zip(usual, ours, strict=True)])
     return figures

@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from measuring import PROJECT
 from playwright.sync_api import sync_playwright
@@ -63,8 +63,8 @@ def start_seconds(threads: int) -> float:
         return seconds
 
 
-def first_segment_on_screen(video: Path, threads: int) -> dict[str, Any]:
-    """Seconds from the click on Analyse to the first segment that can be seen, and to the player; of a fresh app."""
+def first_segment_on_screen(video: Path, threads: int) -> float:
+    """Seconds from the click on Analyse to the first segment that can be seen, of a fresh app."""
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium is None:
         raise FileNotFoundError("there is no Chromium to look with")
@@ -82,4 +82,4 @@ def first_segment_on_screen(video: Path, threads: int) -> dict[str, Any]:
         seconds = time.perf_counter() - started
         page.locator("#cancel").click()
         browser.close()
-    return {"video": video.stem, "seconds": seconds}
+    return seconds

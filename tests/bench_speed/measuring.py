@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
@@ -149,10 +149,3 @@ def describe_machine(threads: int) -> dict[str, Any]:
         "libraries": {name: metadata.version(name) for name in LIBRARIES},
         "load_average_before": os.getloadavg()[0],
     }
-
-
-def median(values: Sequence[float]) -> float:
-    """The middle value; of an even number the mean of the two in the middle."""
-    ordered = sorted(values)
-    middle = len(ordered) // 2
-    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2

@@ -53,18 +53,7 @@ def measure(video: Path, warm_up: Path, threads: int) -> dict[str, Any]:
         "stage_seconds": dict(clock.seconds),
         "peak_memory_mb": peak_memory_mb(),
         "provenance": timeline.provenance,
-        "language": timeline.language,
-        "segments": [
-            {
-                "kind": p.segment.kind,
-                "start_seconds": p.segment.start_seconds,
-                "end_seconds": p.segment.end_seconds,
-                "text": p.segment.text,
-                "emotion": p.affect and p.affect.top_emotion,
-                "sentiment": p.affect and p.affect.top_sentiment,
-            }
-            for p in timeline.segments
-        ],
+        "segments": [{"kind": p.segment.kind, "text": p.segment.text} for p in timeline.segments],
     }
 
 

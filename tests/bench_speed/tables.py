@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
-
-from measuring import median
 
 BEGIN, END = "<!-- speed:begin -->", "<!-- speed:end -->"
 
