@@ -13,7 +13,6 @@ A file that cannot be read costs itself alone. A batch that is stopped, in whate
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,7 +24,7 @@ from sentiment.batch_parts import Part, PartStore, refused_part
 from sentiment.batch_ray import analyse_files, require_ray, running_ray
 from sentiment.batch_results import write_results
 from sentiment.batch_worker import Analyst
-from sentiment.checkpoint import MANIFEST, verify_files
+from sentiment.checkpoint import checkpoint_sha256, verify_files
 from sentiment.hub import find_checkpoint
 from sentiment.pipeline import STARTER_CHECKPOINT, AnalysisSettings
 from sentiment.whisper_files import find_whisper_files
@@ -129,7 +128,7 @@ def _origin(settings: BatchSettings) -> dict[str, Any]:
     return {
         "version": sentiment.__version__,
         "checkpoint": name,
-        "checkpoint_sha256": hashlib.sha256((checkpoint / MANIFEST).read_bytes()).hexdigest(),
+        "checkpoint_sha256": checkpoint_sha256(checkpoint),
         "whisper": settings.whisper,
         "settings": asdict(settings.analysis),
     }

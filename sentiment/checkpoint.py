@@ -26,7 +26,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 from sentiment.clip_datatypes import ClipSettings
-from sentiment.clips import ClipPreprocessor, SpeechEncoder
+from sentiment.clips import ClipPreprocessor
 from sentiment.datatypes import Affect, ModalitySubset
 from sentiment.errors import CheckpointError, SettingsError
 from sentiment.labels import EMOTIONS, MODALITIES, SENTIMENTS
@@ -154,9 +154,9 @@ def load_checkpoint(folder: Path | str, device: torch.device | str = "cpu") -> C
     return Checkpoint(
         name=manifest["name"],
         folder=folder,
-        sha256=_sha256(folder / MANIFEST),
+        sha256=checkpoint_sha256(folder),
         network=network,
-        preprocessor=ClipPreprocessor(clip_settings, tokenizer, find_speech_encoder(clip_settings)),
+        preprocessor=open_preprocessor(clip_settings, tokenizer),
         calibration=calibration,
         metrics=manifest["metrics"],
         device=torch.device(device),
@@ -178,11 +178,16 @@ def verify_files(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def find_speech_encoder(settings: ClipSettings) -> SpeechEncoder | None:
-    """The frozen encoder that the settings name, None where they name none; for errors see `load_whisper_encoder`."""
-    if settings.speech_encoder is None:
-        return None
-    return load_whisper_encoder(settings.speech_encoder, settings.speech_encoder_layers)
+def open_preprocessor(settings: ClipSettings, tokenizer: Tokenizer) -> ClipPreprocessor:
+    """With the frozen speech encoder that the settings name; for errors see `load_whisper_encoder`."""
+    name = settings.speech_encoder
+    speech_encoder = None if name is None else load_whisper_encoder(name, settings.speech_encoder_layers)
+    return ClipPreprocessor(settings, tokenizer, speech_encoder)
+
+
+def checkpoint_sha256(folder: Path) -> str:
+    """What a checkpoint is known by: see `Checkpoint.sha256`."""
+    return _sha256(folder / MANIFEST)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -113,8 +113,12 @@ class ClipInputs:
     @property
     def present(self) -> ModalitySubset:
         """Which modalities the segment has, in the order of MODALITIES."""
-        has = {"text": self.token_ids, "audio": self.log_mel, "video": self.frames}
-        return tuple(m for m in MODALITIES if has[m] is not None)
+        return tuple(m for m, here in zip(MODALITIES, self.presence, strict=True) if here)
+
+    @property
+    def presence(self) -> tuple[bool, bool, bool]:
+        """Whether the segment has each of MODALITIES, in their order."""
+        return self.token_ids is not None, self.log_mel is not None, self.frames is not None
 
     def __repr__(self) -> str:
         shapes = {

@@ -241,7 +241,7 @@ class ClipPreprocessor:
 
 def collate(clips: Sequence[ClipInputs]) -> ClipBatch:
     """One padded batch of the clips, in their order. Clips may lack modalities, each its own."""
-    presence = torch.tensor([["text" in c.present, "audio" in c.present, "video" in c.present] for c in clips])
+    presence = torch.tensor([clip.presence for clip in clips])
     attention = [None if c.token_ids is None else torch.ones_like(c.token_ids, dtype=torch.bool) for c in clips]
     return ClipBatch(
         presence=presence,

@@ -169,7 +169,7 @@ class DecoderProcess:
         """A request. Whoever sends it holds `_turn` until it is answered."""
         if self._failure is not None:
             raise MediaError(self._failure)
-        if not self._end.alive:
+        if not self.is_alive:
             raise MediaError(f"{self._name} has been closed.")
         finished = [self._finished_passes.pop() for _ in range(len(self._finished_passes))]
         try:

@@ -1,11 +1,10 @@
-"""The decoder's own process: `python -m sentiment.decoder_server SOCKET LIMITS`, which `DecoderProcess` starts.
+"""The decoder's own process: `python -m sentiment.decoder_server SOCKET MEMORY_BYTES`, which `DecoderProcess` starts.
 
 It does what it is asked over the socket, one request after the other, until there is nobody at the other end.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import resource
@@ -31,7 +30,7 @@ SIGN_OF_LIFE_SECONDS: Final = 1.0
 def main() -> None:
     """Serve until the app is gone. Nothing outlives this process, so it may be killed at any time."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C goes to the whole group; the app says what becomes of it
-    _limit_resources(json.loads(sys.argv[2])["memory_bytes"])
+    _limit_resources(int(sys.argv[2]))
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     library = logging.getLogger("sentiment")

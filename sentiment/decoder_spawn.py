@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +26,7 @@ class DecoderLimits:
     step_seconds: float = 30.0
     """Without a sign of life: no frame decoded and no sound. Between two key frames the slowest machine takes less."""
     request_seconds: float = 3600.0
-    """For one request, whatever signs of life there are; none but a copy of a long video comes near."""
+    """For one answer, whatever signs of life there are. A copy answers with each step that it takes."""
 
 
 DEFAULT_LIMITS: Final = DecoderLimits()
@@ -47,7 +46,7 @@ def start_decoder(limits: DecoderLimits) -> tuple[subprocess.Popen[bytes], socke
     with theirs:
         process = subprocess.Popen(
             # -P: a file called av.py in the current folder shall not be taken for the library.
-            [sys.executable, "-P", "-m", "sentiment.decoder_server", str(theirs.fileno()), json.dumps(asdict(limits))],
+            [sys.executable, "-P", "-m", "sentiment.decoder_server", str(theirs.fileno()), str(limits.memory_bytes)],
             stdin=subprocess.DEVNULL,
             stdout=sys.__stderr__.fileno() if sys.__stderr__ else subprocess.DEVNULL,  # results alone go to stdout
             pass_fds=[theirs.fileno()],

@@ -42,7 +42,7 @@ class Heard(NamedTuple):
     window: Window
     segments: list[Segment]
     language: str | None
-    """What has been spoken up to here, as an ISO 639-1 code; None where nobody has spoken yet and none was given."""
+    """What has been spoken up to here, as an ISO 639-1 code; None where nobody has spoken yet."""
 
 
 def listen(

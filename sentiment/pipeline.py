@@ -23,6 +23,7 @@ from sentiment.checkpoint import Checkpoint, load_checkpoint
 from sentiment.clip_datatypes import ClipInputs
 from sentiment.clips import words_to_read
 from sentiment.datatypes import FaceCandidate, Segment, SegmentPrediction, Timeline
+from sentiment.decoding import name_of
 from sentiment.edits import NO_EDITS, Edits
 from sentiment.errors import CheckpointError, MediaError, SettingsError
 from sentiment.faces import FaceSettings
@@ -265,7 +266,7 @@ def _check_viewing(media: MediaFile, models: LoadedModels, settings: AnalysisSet
         if "video" not in models.checkpoint.clip_settings.modalities:
             raise SettingsError(f"The model {models.checkpoint.name} reads no faces; to watch somebody it has to.")
         if media.video is None:
-            raise MediaError(f"{media.path.name} has no picture; to watch somebody there has to be one.")
+            raise MediaError(f"{name_of(media.path)} has no picture; to watch somebody there has to be one.")
 
 
 def _batches(segments: Sequence[Segment], size: int) -> Iterator[Sequence[Segment]]:

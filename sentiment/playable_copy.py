@@ -121,6 +121,8 @@ def write_mp4(
                 if on_progress is not None:
                     on_progress(min(1.0, max(0.0, _decode_seconds(packet) / duration_seconds)))
         partial.replace(target)
+    except MemoryError:  # to PyAV an FFmpegError, too; whoever limits the memory has a sentence for it
+        raise
     except (av.FFmpegError, OSError) as error:
         raise MediaError(f"No playable copy of {name} can be written to {target.name}: {error}.") from error
     finally:

@@ -47,7 +47,7 @@ def predict(
     if not segments:
         return []
     features = encode(checkpoint, clips)
-    presences: list[Presence] = [("text" in c.present, "audio" in c.present, "video" in c.present) for c in clips]
+    presences = [clip.presence for clip in clips]
     answers = answer(checkpoint, features, presences)
     return [
         SegmentPrediction(segment, *answers[i], face=faces[i], features=features[i], presence=presences[i])

@@ -154,7 +154,7 @@ def repeat_command(timeline: Timeline) -> str:
 
     A model other than the bundled one is named, and its folder has to be put in place of the name.
     """
-    from sentiment.checkpoint import MANIFEST
+    from sentiment.checkpoint import MANIFEST, checkpoint_sha256
     from sentiment.pipeline import STARTER_CHECKPOINT
 
     checkpoint = timeline.provenance.get("checkpoint")
@@ -164,6 +164,6 @@ def repeat_command(timeline: Timeline) -> str:
     file = f"./{name}" if name.startswith("-") else name  # else it would be read as an option
     command = ["python", "-m", "sentiment", "repeat", "timeline.json", file]
     bundled = STARTER_CHECKPOINT / MANIFEST
-    if not bundled.is_file() or hashlib.sha256(bundled.read_bytes()).hexdigest() != checkpoint["sha256"]:
+    if not bundled.is_file() or checkpoint_sha256(STARTER_CHECKPOINT) != checkpoint["sha256"]:
         command += ["--checkpoint", str(checkpoint["name"])]
     return shlex.join(command)

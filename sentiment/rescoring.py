@@ -6,6 +6,7 @@ face the encoder has spoken already. The fusion answers for those segments; all 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,7 +17,7 @@ from sentiment.clips import words_to_read
 from sentiment.datatypes import FaceCandidate, Segment, SegmentPrediction, Timeline
 from sentiment.edits import Edits
 from sentiment.errors import SettingsError
-from sentiment.face_tracks import choose_face, list_faces
+from sentiment.face_tracks import choose_face
 from sentiment.labels import MODALITIES
 from sentiment.prediction import Presence, answer, encode
 from sentiment.timeline import summarize
@@ -77,7 +78,7 @@ def _check(timeline: Timeline, edits: Edits) -> None:
             raise SettingsError(f"Segment {index} has no speech whose words could be corrected; it is {segment.kind}.")
         if index in edits.translations and not (timeline.segments[index].as_heard or segment).translation:
             raise SettingsError(f"Segment {index} is read in its own language; there is no translation to correct.")
-    known = {face.track for face in list_faces(timeline)}
+    known = {face.track for prediction in timeline.segments for face in prediction.candidates}
     for track in edits.faces:
         if track not in known:
             names = ", ".join(map(str, sorted(known))) or "none"
@@ -101,14 +102,12 @@ def _readings(segments: Sequence[Segment], language: str | None, checkpoint: Che
     if "text" not in settings.modalities:
         return [None] * len(segments)
     readings: list[_Reading | None] = []
-    earlier: list[str] = []
+    earlier: deque[str] = deque(maxlen=settings.context_utterances)
     for segment in segments:
         words = words_to_read(segment, language, settings)
-        if words is None:
-            readings.append(None)
-            continue
-        readings.append((words, tuple(earlier[len(earlier) - min(settings.context_utterances, len(earlier)) :])))
-        earlier.append(words)
+        readings.append(None if words is None else (words, tuple(earlier)))
+        if words is not None:
+            earlier.append(words)
     return readings
 
 

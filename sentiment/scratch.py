@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -48,7 +49,7 @@ def remove_abandoned(prefix: str, parent: Path) -> list[Path]:
     """
     removed = []
     for folder in parent.glob(f"{prefix}*"):
-        if folder.name.endswith(LOCK_SUFFIX) or folder.is_symlink() or not folder.is_dir() or not _is_mine(folder):
+        if folder.name.endswith(LOCK_SUFFIX) or not _is_folder_of_mine(folder):
             continue
         lock = _lock_of(folder)
         try:
@@ -78,5 +79,9 @@ def _lock_of(folder: Path) -> FileLock:
     return FileLock(folder.with_name(folder.name + LOCK_SUFFIX))
 
 
-def _is_mine(folder: Path) -> bool:
-    return not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()
+def _is_folder_of_mine(path: Path) -> bool:
+    try:
+        status = path.lstat()
+    except FileNotFoundError:  # another start was quicker
+        return False
+    return stat.S_ISDIR(status.st_mode) and (not hasattr(os, "getuid") or status.st_uid == os.getuid())

@@ -131,20 +131,14 @@ def _is_whole(weights: Path) -> bool:
 @lru_cache
 def _sha256_of(path: Path, size_bytes: int, modified_ns: int) -> str:
     """Read once for as long as the file stays as it is: a recogniser and the voice's encoder are often one model."""
-    return _sha256(_chunks(path))
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _chunks(file: Traversable) -> Iterator[bytes]:
     with file.open("rb") as stream:
         while chunk := stream.read(CHUNK_BYTES):
             yield chunk
-
-
-def _sha256(chunks: Iterator[bytes]) -> str:
-    digest = hashlib.sha256()
-    for chunk in chunks:
-        digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _write_whole(target: Path, chunks: Iterator[bytes], sha256: str | None = None) -> None:

@@ -230,7 +230,6 @@ def test_a_copy_for_the_player_is_a_stage_and_can_be_cancelled(
         yield sample_timeline()
 
     for name, function in {
-        "is_playable_in_browser": lambda path: False,
         "write_playable_copy": write,
         "stream_analysis": analyse,
     }.items():

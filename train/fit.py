@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from sentiment.checkpoint import find_speech_encoder, load_checkpoint, read_manifest, save_checkpoint, update_metrics
+from sentiment.checkpoint import load_checkpoint, open_preprocessor, read_manifest, save_checkpoint, update_metrics
 from sentiment.clips import ClipPreprocessor
 from sentiment.model import FusionNetwork, NetworkSettings
 from train.corpora import Split
@@ -87,7 +87,7 @@ def make_preprocessor(recipe: Recipe, data: Path) -> ClipPreprocessor:
     clip = recipe.clip
     if recipe.audio is not None:
         clip = measure_mel(load_corpora(recipe.audio.phases[-1].corpora, data, "train"), clip)
-    return ClipPreprocessor(clip, tokenizer, find_speech_encoder(clip))
+    return open_preprocessor(clip, tokenizer)
 
 
 def make_network(recipe: Recipe) -> FusionNetwork:

@@ -12,7 +12,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 
-from sentiment.checkpoint import Calibration, find_speech_encoder, save_checkpoint, subset_key
+from sentiment.checkpoint import Calibration, open_preprocessor, save_checkpoint, subset_key
 from sentiment.clip_datatypes import ClipSettings
 from sentiment.clips import ClipPreprocessor
 from sentiment.errors import SettingsError
@@ -146,7 +146,7 @@ def _make_preprocessor(recipe: JointRecipe, cache: Path, tokenizer: Tokenizer) -
         clip = replace(clip, mel_mean=statistics[0], mel_std=statistics[1])
     elif recipe.joint.audio is not None:
         clip = _measure_mel(cache, clip, tokenizer)
-    return ClipPreprocessor(clip, tokenizer, find_speech_encoder(clip))
+    return open_preprocessor(clip, tokenizer)
 
 
 def _measure_mel(cache: Path, settings: ClipSettings, tokenizer: Tokenizer) -> ClipSettings:

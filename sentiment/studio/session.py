@@ -11,7 +11,7 @@ from sentiment.datatypes import Timeline
 from sentiment.errors import SettingsError
 from sentiment.languages import languages as whisper_languages
 from sentiment.limits import DEFAULT_LIMITS, Limits
-from sentiment.media import is_playable_in_browser, write_playable_copy
+from sentiment.media import write_playable_copy
 from sentiment.pipeline import AnalysisSettings, LoadedModels, Viewing
 from sentiment.studio.background import follow
 from sentiment.studio.time_left import TimeLeft
@@ -104,8 +104,8 @@ def follow_analysis(
     """
 
     def work(emit: Callable[[SessionEvent], None]) -> None:
-        limits.check(path)
-        playable = with_player and is_playable_in_browser(path)
+        with limits.opened(path) as media:
+            playable = with_player and media.is_playable()
         if playable:
             emit(Playable(path))
         is_copied = with_player and not playable

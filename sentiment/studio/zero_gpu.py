@@ -168,16 +168,14 @@ def _in_fork(task: str, *arguments: Any) -> Iterator[Any]:
 @cache
 def _models_of_fork() -> LoadedModels:
     """The network that was there before, with Whisper anew, on the GPU where that works for it; once per fork."""
-    from sentiment.checkpoint import find_speech_encoder
-    from sentiment.clips import ClipPreprocessor
+    from sentiment.checkpoint import open_preprocessor
     from sentiment.transcription import load_transcriber
 
     assert _held is not None
     checkpoint = _held.checkpoint
     settings, tokenizer = checkpoint.clip_settings, checkpoint.preprocessor.tokenizer
-    preprocessor = ClipPreprocessor(settings, tokenizer, find_speech_encoder(settings))
     return replace(
         _held,
-        checkpoint=replace(checkpoint, preprocessor=preprocessor),
+        checkpoint=replace(checkpoint, preprocessor=open_preprocessor(settings, tokenizer)),
         transcriber=load_transcriber(_whisper, "auto" if _held.device == "cuda" else "cpu"),
     )
