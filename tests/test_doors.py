@@ -9,6 +9,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -265,4 +266,5 @@ def ask_tools(app: App, *questions: Callable[[Any], Awaitable[Any]]) -> Sequence
             await session.initialize()
             return [await question(session) for question in questions]
 
-    return asyncio.run(ask())
+    with ThreadPoolExecutor(1) as thread:  # in this one, Playwright may have a loop that runs
+        return thread.submit(asyncio.run, ask()).result()
