@@ -26,13 +26,20 @@ let nextFrame = 0;
 function drawSoon() {
   nextFrame ||= requestAnimationFrame(() => {
     nextFrame = 0;
-    if (!areResultsShown()) return;
-    draw();
-    if (player()?.paused === false) drawSoon();
+    for (const page of PAGES.filter(({ id }) => isSeen(id))) {
+      page.draw();
+      if (page.player()?.paused === false) drawSoon();
+    }
   });
 }
 
-const areResultsShown = () => document.getElementById("results")?.getClientRects().length > 0;
+/** What follows a player, each on its own page. */
+const PAGES = [
+  { id: "results", draw, player },
+  { id: "reactions-results", draw: drawReactions, player: stimulusPlayer },
+];
+
+const isSeen = (id) => document.getElementById(id)?.getClientRects().length > 0;
 
 // Media events do not bubble, but they can be caught on their way down; "load" is that of the captions.
 for (const name of ["load", "play", "seeking", "seeked", "timeupdate", "loadedmetadata", "emptied"]) {
@@ -76,7 +83,7 @@ for (const name of ["wheel", "touchmove"]) {
 
 document.addEventListener("keydown", (event) => {
   const isChord = event.ctrlKey || event.metaKey || event.altKey || event.shiftKey;
-  if (event.defaultPrevented || isChord || !areResultsShown() || event.target.closest?.(FIELDS)) return;
+  if (event.defaultPrevented || isChord || !isSeen("results") || event.target.closest?.(FIELDS)) return;
   if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
     leftAloneUntil = 0;
     step(event.key === "ArrowRight" ? 1 : -1);

@@ -4,7 +4,11 @@ const FREE_SCROLL_MS = 4000; // how long a reader who scrolls the transcript is 
 
 const CAPTION_LINE = -4; // from the bottom
 
-const plots = () => [...document.querySelectorAll("#timeline .js-plotly-plot")].filter((plot) => plot._fullLayout);
+/** The plots of a card that are drawn and can be seen, from the top down. */
+const plotsOn = (card) =>
+  [...(card?.querySelectorAll(".js-plotly-plot") ?? [])].filter(
+    (plot) => plot._fullLayout && plot.getClientRects().length,
+  );
 
 /** A plot's time axis on the screen: where it begins, how long it is, in px, and the seconds it spans. */
 function axisOf(plot) {
@@ -19,23 +23,38 @@ function timeUnder(plot, event) {
   return share < 0 || share > 1 ? null : start + share * (end - start);
 }
 
-/** One line through ribbon, emotions and sentiment, and a quiet band over the segment it is in. */
+/** The time axis that all plots of a card share, in px of the card; null where there is none. */
+function axisOn(card) {
+  const shown = plotsOn(card);
+  if (!shown.length) return null;
+  const [top, bottom, origin] = [shown[0], shown.at(-1), card].map((element) => element.getBoundingClientRect());
+  const { left, length, start, end } = axisOf(shown[0]);
+  return {
+    has: (seconds) => seconds >= start && seconds <= end,
+    place: (seconds) => left - origin.left - card.clientLeft + ((seconds - start) / (end - start)) * length,
+    span: {
+      top: `${top.top - origin.top - card.clientTop}px`,
+      height: `${bottom.bottom - top.top - shown.at(-1)._fullLayout.margin.b}px`,
+    },
+  };
+}
+
+/** One line through all plots of a card. */
+function drawLine(card, axis, seconds) {
+  Object.assign(overlay(card, "playhead", axis.has(seconds)).style, axis.span, {
+    transform: `translateX(${axis.place(seconds)}px)`,
+  });
+}
+
+/** The line through ribbon, emotions and sentiment, and a quiet band over the segment it is in. */
 function drawPlayhead(seconds, segment) {
   const card = document.getElementById("timeline");
-  const shown = plots();
-  if (!card || !shown.length) return;
-  const [top, bottom, origin] = [shown[0], shown.at(-1), card].map((element) => element.getBoundingClientRect());
-  const axis = axisOf(shown[0]);
-  const place = (time) =>
-    axis.left - origin.left - card.clientLeft + ((time - axis.start) / (axis.end - axis.start)) * axis.length;
-  const height = bottom.bottom - top.top - shown.at(-1)._fullLayout.margin.b;
-  const span = { top: `${top.top - origin.top - card.clientTop}px`, height: `${height}px` };
-  Object.assign(overlay(card, "playhead", seconds >= axis.start && seconds <= axis.end).style, span, {
-    transform: `translateX(${place(seconds)}px)`,
-  });
-  Object.assign(overlay(card, "band", isWithin(segment, seconds)).style, span, {
-    left: `${segment ? place(segment.start) : 0}px`,
-    width: `${segment ? place(segment.end) - place(segment.start) : 0}px`,
+  const axis = axisOn(card);
+  if (!axis) return;
+  drawLine(card, axis, seconds);
+  Object.assign(overlay(card, "band", isWithin(segment, seconds)).style, axis.span, {
+    left: `${segment ? axis.place(segment.start) : 0}px`,
+    width: `${segment ? axis.place(segment.end) - axis.place(segment.start) : 0}px`,
   });
 }
 

@@ -5,6 +5,7 @@
 //   why.js        what the answer of the moment rests on
 //   correct.js    corrections of the transcript
 //   faces.js      whose face counts
+//   reactions.js  what viewers watched, and the line through their reactions
 //   control.js    clicks, keys, and when to draw
 //
 // Gradio replaces what it shows whenever it likes: after an analysis, a Cancel, a change of theme. So nothing on

@@ -33,7 +33,7 @@ from sentiment.studio.uploads import fetch_nothing
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 EXAMPLE = ASSETS / "example.mp4"
 
-SCRIPTS = ("timeline.js", "now.js", "why.js", "correct.js", "faces.js", "control.js", "compare.js")
+SCRIPTS = ("timeline.js", "now.js", "why.js", "correct.js", "faces.js", "reactions.js", "control.js")
 """In assets/studio/: one closure of these parts, in this order."""
 
 MAX_WAITING = 20
