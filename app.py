@@ -13,11 +13,16 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sentiment.errors import SentimentError, SettingsError
 from sentiment.limits import Limits
 from sentiment.scratch import scratch_folder, sweep
+
+if TYPE_CHECKING:
+    from sentiment.pipeline import LoadedModels
 
 LOCAL_HOST = "127.0.0.1"
 EVERY_HOST = "0.0.0.0"
@@ -75,24 +80,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def serve(options: argparse.Namespace) -> None:
-    """Load the models, start the page and stay until interrupted.
+    """Open the page, load the models behind it, and stay until interrupted.
 
-    Raises SentimentError where something stands in the way; what costs nothing to check comes first.
+    Raises SentimentError where something stands in the way; what costs little to check comes first.
     """
     limits = Limits(options.max_file_mb, options.max_minutes, options.max_megapixels)
     logins = find_logins(options)
     check_port(options.host, options.port)
-    print("Loading the models …", file=sys.stderr)
+    from sentiment.hub import CARD, find_checkpoint, find_manifest
+    from sentiment.transcription import find_whisper_files
+
+    checkpoint = find_checkpoint(options.checkpoint)
+    find_manifest(checkpoint)
+    find_whisper_files(options.whisper)
     from sentiment.studio import Login, build_studio, launch_options, zero_gpu
     from sentiment.studio.events import HOURS_KEPT, SWEEP_SECONDS
 
     login = Login(logins, options.mcp)
-    zero_gpu.prepare()
-    from sentiment.pipeline import load_models
+    models: Future[LoadedModels] = Future()
 
-    models = load_models(options.checkpoint, options.whisper, options.device)
-    zero_gpu.hold(models, options.whisper)
-    demo = build_studio(models, limits, _where(options))
+    def load() -> None:
+        from sentiment.pipeline import load_models
+
+        print("Loading the models …", file=sys.stderr)
+        models.set_result(load_models(checkpoint, options.whisper, options.device))
+
+    if zero_gpu.is_here():  # what is lent a GPU is forked from a process that has them
+        zero_gpu.prepare()
+        load()
+        zero_gpu.hold(models.result(), options.whisper)
+    demo = build_studio(models, checkpoint / CARD, limits, _where(options))
     with contextlib.redirect_stdout(io.StringIO()):  # Gradio's own lines, which differ from case to case
         demo.launch(
             server_name=options.host,
@@ -107,6 +124,8 @@ def serve(options: argparse.Namespace) -> None:
         )
     login.open(demo)
     _say_where(options, demo.local_url, demo.share_url, bool(logins))
+    if not models.done():
+        load()
     while True:
         # Gradio does so with what it keeps itself; this is what is made for visitors, and beside it.
         sweep(Path(tempfile.gettempdir()), HOURS_KEPT * 3600)

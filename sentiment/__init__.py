@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from sentiment.edits import Edits
     from sentiment.errors import SentimentError
     from sentiment.export import EXPORT_KINDS, timeline_to_dict, write_all, write_export
-    from sentiment.pipeline import AnalysisSettings, LoadedModels, analyze_video, load_models, stream_analysis
+    from sentiment.pipeline import LoadedModels, analyze_video, load_models, stream_analysis
     from sentiment.rescoring import rescore
+    from sentiment.settings import AnalysisSettings
     from sentiment.timeline import headline
 
 # ONNX Runtime, which finds faces and voices, reports to its makers (1.31) unless it is told so before it is loaded.
@@ -55,8 +56,9 @@ _HOMES = {
     "sentiment.edits": ("Edits",),
     "sentiment.errors": ("SentimentError",),
     "sentiment.export": ("EXPORT_KINDS", "timeline_to_dict", "write_all", "write_export"),
-    "sentiment.pipeline": ("AnalysisSettings", "LoadedModels", "analyze_video", "load_models", "stream_analysis"),
+    "sentiment.pipeline": ("LoadedModels", "analyze_video", "load_models", "stream_analysis"),
     "sentiment.rescoring": ("rescore",),
+    "sentiment.settings": ("AnalysisSettings",),
     "sentiment.timeline": ("headline",),
 }
 

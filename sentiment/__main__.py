@@ -28,7 +28,7 @@ from sentiment.errors import SentimentError, SettingsError
 if TYPE_CHECKING:
     from sentiment.datatypes import SegmentPrediction, Timeline
     from sentiment.media import MediaFile
-    from sentiment.pipeline import Stage
+    from sentiment.settings import Stage
 
 EXIT_DIFFERENT = 1
 EXIT_BAD_INPUT = 2
@@ -122,7 +122,8 @@ def analyze(options: argparse.Namespace) -> Timeline:
         _check_formats(formats, media)
 
     from sentiment.export import export_kinds, write_all
-    from sentiment.pipeline import AnalysisSettings, analyze_video, load_models
+    from sentiment.pipeline import analyze_video, load_models
+    from sentiment.settings import AnalysisSettings
 
     models = load_models(options.checkpoint, options.whisper, options.device)
     with _StageBars() as bars:

@@ -26,7 +26,7 @@ from sentiment.batch_results import write_results
 from sentiment.batch_worker import Analyst
 from sentiment.checkpoint import checkpoint_sha256, verify_files
 from sentiment.hub import find_checkpoint
-from sentiment.pipeline import STARTER_CHECKPOINT, AnalysisSettings
+from sentiment.settings import AnalysisSettings
 from sentiment.whisper_files import find_whisper_files
 
 LOST: Final = (
@@ -121,7 +121,7 @@ def _origin(settings: BatchSettings) -> dict[str, Any]:
 
     Raises CheckpointError or TranscriptionError where it cannot.
     """
-    checkpoint = STARTER_CHECKPOINT if settings.checkpoint is None else find_checkpoint(settings.checkpoint)
+    checkpoint = find_checkpoint(settings.checkpoint)
     name = verify_files(checkpoint)["name"]
     find_whisper_files(settings.whisper)
     _check_language(settings)

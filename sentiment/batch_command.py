@@ -106,7 +106,7 @@ def batch(options: argparse.Namespace) -> int:
 
 def _settings_of(options: argparse.Namespace) -> BatchSettings:
     from sentiment.batch import BatchSettings
-    from sentiment.pipeline import AnalysisSettings
+    from sentiment.settings import AnalysisSettings
 
     return BatchSettings(
         checkpoint=options.checkpoint,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sentiment.errors import CheckpointError, SentimentError
 
 if TYPE_CHECKING:
-    from sentiment.pipeline import AnalysisSettings
+    from sentiment.settings import AnalysisSettings
 
 
 class Analyst:

@@ -29,14 +29,13 @@ from sentiment.clip_datatypes import ClipSettings
 from sentiment.clips import ClipPreprocessor
 from sentiment.datatypes import Affect, ModalitySubset
 from sentiment.errors import CheckpointError, SettingsError
+from sentiment.hub import MANIFEST, TOKENIZER, find_manifest
 from sentiment.labels import EMOTIONS, MODALITIES, SENTIMENTS
 from sentiment.model import FusionNetwork, NetworkSettings
 from sentiment.precision import PLAIN, Precision, choose_precision
 from sentiment.speech_encoder import load_whisper_encoder
 
 FORMAT_VERSION: Final = 2
-MANIFEST: Final = "checkpoint.json"
-TOKENIZER: Final = "tokenizer.json"
 _LABELS: Final = {"emotions": list(EMOTIONS), "sentiments": list(SENTIMENTS), "modalities": list(MODALITIES)}
 
 
@@ -195,9 +194,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
     Raises CheckpointError where there is none, or it is not one that this version of the program reads.
     """
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise CheckpointError(f"{folder} is no checkpoint: it has no {MANIFEST}.")
+    path = find_manifest(folder)
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

@@ -90,7 +90,8 @@ class _Reader:
         from sentiment.media import open_media
 
         open_media(path).close()  # what cannot be read is said before the models are loaded
-        from sentiment.pipeline import AnalysisSettings, analyze_video, load_models
+        from sentiment.pipeline import analyze_video, load_models
+        from sentiment.settings import AnalysisSettings
 
         options = self._options
         if self._models is None:

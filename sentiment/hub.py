@@ -8,14 +8,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sentiment.checkpoint import MANIFEST, TOKENIZER
 from sentiment.errors import CheckpointError, SettingsError
 from sentiment.labels import MODALITIES
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
+STARTER_CHECKPOINT: Final = Path(__file__).resolve().parents[1] / "assets" / "models" / "starter"
+"""The weights that come with the project, used where no others are named."""
+
 HUB_PREFIX: Final = "hf://"
+MANIFEST: Final = "checkpoint.json"
+TOKENIZER: Final = "tokenizer.json"
 CARD: Final = "MODEL_CARD.md"
 CHECKPOINT_FILES: Final = (MANIFEST, *(f"{part}.safetensors" for part in (*MODALITIES, "fusion")), TOKENIZER, CARD)
 """All that is ever fetched of a repository; nothing else that lies in it reaches this machine."""
@@ -23,8 +27,8 @@ CHECKPOINT_FILES: Final = (MANIFEST, *(f"{part}.safetensors" for part in (*MODAL
 _REPOSITORY: Final = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
 
 
-def find_checkpoint(address: Path | str) -> Path:
-    """The folder of a checkpoint.
+def find_checkpoint(address: Path | str | None = None) -> Path:
+    """The folder of a checkpoint: the bundled one, where no address is given.
 
     `address` is one of
 
@@ -33,14 +37,25 @@ def find_checkpoint(address: Path | str) -> Path:
         hf://OWNER/NAME or hf://OWNER/NAME@REVISION, a repository on the Hugging Face hub. Its files are fetched
         into the hub's cache on this machine once, and found there afterwards, also without a network.
 
-    Raises CheckpointError where a repository cannot be had. What lies in the folder is for
-    `sentiment.checkpoint.load_checkpoint` to check.
+    Raises CheckpointError where a repository cannot be had, or the bundled weights are not there. What lies in the
+    folder is for `sentiment.checkpoint.load_checkpoint` to check.
     """
+    if address is None:
+        if not STARTER_CHECKPOINT.is_dir():
+            raise CheckpointError(f"There are no bundled weights at {STARTER_CHECKPOINT}; name a checkpoint's folder.")
+        return STARTER_CHECKPOINT
     if str(address).startswith(HUB_PREFIX):
         return _fetch(str(address))
     folder = Path(address)
     made_by_run = folder / "checkpoint"
     return made_by_run if not (folder / MANIFEST).is_file() and (made_by_run / MANIFEST).is_file() else folder
+
+
+def find_manifest(folder: Path) -> Path:
+    """What a checkpoint says of itself. Raises CheckpointError where the folder is none."""
+    if not (folder / MANIFEST).is_file():
+        raise CheckpointError(f"{folder} is no checkpoint: it has no {MANIFEST}.")
+    return folder / MANIFEST
 
 
 def find_own_checkpoint(address: Path | str) -> Path:

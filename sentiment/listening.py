@@ -16,7 +16,8 @@ from sentiment.media_datatypes import AudioTrack
 from sentiment.segmentation import cut_segments, cut_watching
 
 if TYPE_CHECKING:
-    from sentiment.pipeline import AnalysisSettings, LoadedModels
+    from sentiment.pipeline import LoadedModels
+    from sentiment.settings import AnalysisSettings
 
 ListeningStage = Literal["listen", "translate"]
 

@@ -11,13 +11,13 @@ window is listened to while this one is watched: Whisper and the network let go 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from sentiment.checkpoint import Checkpoint, load_checkpoint
 from sentiment.clip_datatypes import ClipInputs
@@ -25,8 +25,7 @@ from sentiment.clips import words_to_read
 from sentiment.datatypes import FaceCandidate, Segment, SegmentPrediction, Timeline
 from sentiment.decoding import name_of
 from sentiment.edits import NO_EDITS, Edits
-from sentiment.errors import CheckpointError, MediaError, SettingsError
-from sentiment.faces import FaceSettings
+from sentiment.errors import MediaError, SettingsError
 from sentiment.hub import find_checkpoint
 from sentiment.labels import MODALITIES
 from sentiment.listening import Heard, ListeningStage, listen
@@ -36,54 +35,11 @@ from sentiment.media import MediaFile, open_media
 from sentiment.prediction import encode, predict
 from sentiment.provenance import describe_media, trace_provenance
 from sentiment.rescoring import rescore
-from sentiment.segmentation import SegmentationSettings
+from sentiment.settings import DEFAULT_SETTINGS, STAGES, AnalysisSettings, ProgressCallback, Stage
 from sentiment.timeline import summarize
 from sentiment.transcription import Transcriber, load_transcriber
 
-STARTER_CHECKPOINT = Path(__file__).resolve().parents[1] / "assets" / "models" / "starter"
-"""The weights that come with the project, used where no others are named."""
-
-Stage = Literal["listen", "translate", "watch", "feel"]
-
-STAGES: tuple[Stage, ...] = ("listen", "watch", "feel")
-"""Those of every analysis; "translate" is reported where a language is spoken that the network does not read."""
-
 VIDEO = MODALITIES.index("video")
-
-Viewing = Literal["speaking", "watching"]
-
-VIEWINGS: tuple[Viewing, ...] = ("speaking", "watching")
-
-ProgressCallback = Callable[[Stage, float, float], None]
-"""Called with the stage, the seconds of the video it has done, and the seconds there are. An exception
-that it raises ends the analysis, as closing the iterator does."""
-
-
-@dataclass(frozen=True, slots=True)
-class AnalysisSettings:
-    """What may differ from one analysis to the next. What belongs to the weights is in the checkpoint."""
-
-    language: str | None = None
-    """ISO 639-1 code of what is spoken; None: detected in the first window with speech, then kept."""
-    window_seconds: float = 60.0
-    """Sound that is recognised at a time: twice what Whisper reads at once, so that few windows are cut
-    and the first answers still come early."""
-    batch_segments: int = 8
-    """Segments that go through the network together; more are hardly faster and come later."""
-    max_frame_side_px: int = 640
-    """Frames are scaled down to this: a face of a tenth of the picture still fills half of what is read."""
-    segmentation: SegmentationSettings = field(default_factory=SegmentationSettings)
-    faces: FaceSettings = field(default_factory=FaceSettings)
-    viewing: Viewing = "speaking"
-    """"speaking": somebody talks, and utterances are what is answered for. "watching": somebody watches something,
-    and is read from the face alone in short windows: what is heard may be what they watch."""
-
-    def __post_init__(self) -> None:
-        if self.viewing not in VIEWINGS:
-            raise SettingsError(f"viewing must be one of {', '.join(VIEWINGS)}, got {self.viewing!r}")
-        for name in ("window_seconds", "batch_segments", "max_frame_side_px"):
-            if not getattr(self, name) > 0:
-                raise SettingsError(f"analysis setting {name} must be positive, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,9 +61,7 @@ def load_models(checkpoint: Path | str | None = None, whisper: str = "base", dev
     Raises CheckpointError, TranscriptionError, or SettingsError for a device that is not there.
     """
     network_device = _choose_device(device)
-    if checkpoint is None and not STARTER_CHECKPOINT.is_dir():
-        raise CheckpointError(f"There are no bundled weights at {STARTER_CHECKPOINT}; name a checkpoint's folder.")
-    folder = STARTER_CHECKPOINT if checkpoint is None else find_checkpoint(checkpoint)
+    folder = find_checkpoint(checkpoint)
     import faster_whisper  # noqa: F401 (now, because two threads that import the same are slower than one)
 
     with ThreadPoolExecutor(1) as beside:
@@ -118,7 +72,7 @@ def load_models(checkpoint: Path | str | None = None, whisper: str = "base", dev
 def stream_analysis(
     path: Path | str,
     models: LoadedModels,
-    settings: AnalysisSettings = AnalysisSettings(),
+    settings: AnalysisSettings = DEFAULT_SETTINGS,
     on_progress: ProgressCallback | None = None,
 ) -> Generator[Timeline, None, None]:
     """Analyse a video or sound file, yielding its timeline each time a batch of segments is answered.
@@ -143,7 +97,7 @@ def stream_analysis(
 def analyze_video(
     path: Path | str,
     models: LoadedModels,
-    settings: AnalysisSettings = AnalysisSettings(),
+    settings: AnalysisSettings = DEFAULT_SETTINGS,
     on_progress: ProgressCallback | None = None,
     edits: Edits = NO_EDITS,
 ) -> Timeline:

@@ -15,7 +15,8 @@ import sentiment
 
 if TYPE_CHECKING:
     from sentiment.media import MediaFile
-    from sentiment.pipeline import AnalysisSettings, LoadedModels
+    from sentiment.pipeline import LoadedModels
+    from sentiment.settings import AnalysisSettings
 
 CHUNK_BYTES = 1 << 24
 """Of a file that is read for its sha256: less than a tenth of a second of work."""

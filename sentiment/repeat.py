@@ -21,7 +21,8 @@ from sentiment.errors import SettingsError
 from sentiment.plain_text import video_name
 
 if TYPE_CHECKING:
-    from sentiment.pipeline import AnalysisSettings, LoadedModels
+    from sentiment.pipeline import LoadedModels
+    from sentiment.settings import AnalysisSettings
 
 SAME_PROBABILITY = 0.005
 """Two answers nearer than half a per cent are the same: processors and their libraries differ in the last digits."""
@@ -80,7 +81,7 @@ def settings_of(record: Record) -> AnalysisSettings:
     Raises:
         SettingsError: one of them does not exist here, or may not be what it is.
     """
-    from sentiment.pipeline import AnalysisSettings
+    from sentiment.settings import AnalysisSettings
 
     settings: AnalysisSettings = _rebuilt(AnalysisSettings, record["provenance"]["settings"])
     return settings
@@ -154,8 +155,8 @@ def repeat_command(timeline: Timeline) -> str:
 
     A model other than the bundled one is named, and its folder has to be put in place of the name.
     """
-    from sentiment.checkpoint import MANIFEST, checkpoint_sha256
-    from sentiment.pipeline import STARTER_CHECKPOINT
+    from sentiment.checkpoint import checkpoint_sha256
+    from sentiment.hub import MANIFEST, STARTER_CHECKPOINT
 
     checkpoint = timeline.provenance.get("checkpoint")
     if checkpoint is None or "settings" not in timeline.provenance:

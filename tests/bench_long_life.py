@@ -16,7 +16,8 @@ from typing import NamedTuple
 import psutil
 from media_files import even_times, tone, write_media
 
-from sentiment.pipeline import AnalysisSettings, analyze_video, load_models
+from sentiment.pipeline import analyze_video, load_models
+from sentiment.settings import AnalysisSettings
 
 ENGLISH = AnalysisSettings(language="en")
 

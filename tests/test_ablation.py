@@ -9,8 +9,9 @@ import pytest
 import torch
 from small_parts import save_random_checkpoint
 
-from sentiment.checkpoint import MANIFEST, read_manifest
+from sentiment.checkpoint import read_manifest
 from sentiment.errors import SettingsError
+from sentiment.hub import MANIFEST
 from sentiment.labels import EMOTIONS, MODALITIES, SENTIMENTS
 from train.ablation import Budget, encoder_row, judge, train_fusion
 from train.fusion_kinds import KINDS, SequenceFusion, make_fusion

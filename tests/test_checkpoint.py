@@ -9,9 +9,10 @@ import pytest
 import torch
 from small_parts import save_random_checkpoint
 
-from sentiment.checkpoint import MANIFEST, load_checkpoint, subset_key, update_metrics
+from sentiment.checkpoint import load_checkpoint, subset_key, update_metrics
 from sentiment.clips import collate
 from sentiment.errors import CheckpointError
+from sentiment.hub import MANIFEST
 
 
 @pytest.fixture

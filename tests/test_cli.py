@@ -20,7 +20,9 @@ from small_parts import require, require_whisper, save_random_checkpoint, spoken
 import sentiment
 from sentiment import __main__ as cli
 from sentiment import pipeline
+from sentiment.hub import STARTER_CHECKPOINT
 from sentiment.labels import EMOTIONS, SENTIMENTS
+from sentiment.settings import STAGES
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 EVERYDAY_LINES = json.loads((Path(__file__).parent / "everyday_lines.json").read_text(encoding="utf-8"))
@@ -85,8 +87,8 @@ def test_stdout_holds_the_table_and_the_headline(run: subprocess.CompletedProces
 def test_stderr_holds_a_bar_for_each_stage_and_nothing_else(run: subprocess.CompletedProcess[str]) -> None:
     lines = [line for line in run.stderr.replace("\r", "\n").splitlines() if line.strip()]
     drawn = [line.split()[0] for line in lines if "100% |" in line]
-    assert sorted(drawn) == sorted(pipeline.STAGES)
-    others = [line for line in lines if line.split()[0] not in pipeline.STAGES and not line.startswith("note: ")]
+    assert sorted(drawn) == sorted(STAGES)
+    others = [line for line in lines if line.split()[0] not in STAGES and not line.startswith("note: ")]
     assert others == []
 
 
@@ -206,7 +208,7 @@ def heaviest(timeline: dict, answer: str) -> str | None:
 def everyday_answers(folder: Path, speech_file: Callable[[str], Path]) -> list[dict]:
     """Each line with what the command line made of it: spoken, recognised, and answered by the bundled weights."""
     require_whisper()
-    require((pipeline.STARTER_CHECKPOINT / "checkpoint.json").is_file(), "the weights in assets/models/starter")
+    require((STARTER_CHECKPOINT / "checkpoint.json").is_file(), "the weights in assets/models/starter")
     answers = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "load_models", functools.cache(pipeline.load_models))  # once, not twenty times

@@ -28,7 +28,8 @@ from sentiment.__main__ import build_parser, main
 from sentiment.edits import Edits
 from sentiment.errors import SettingsError
 from sentiment.export import timeline_to_dict
-from sentiment.pipeline import VIEWINGS, AnalysisSettings, analyze_video, load_models
+from sentiment.pipeline import analyze_video, load_models
+from sentiment.settings import VIEWINGS, AnalysisSettings
 
 SAID = "I never said that!"
 

@@ -28,10 +28,11 @@ from sentiment.elan import eaf
 from sentiment.errors import SettingsError
 from sentiment.export import EXPORT_KINDS, write_all
 from sentiment.face_tracks import list_faces
-from sentiment.pipeline import AnalysisSettings, LoadedModels, analyze_video, load_models
+from sentiment.pipeline import LoadedModels, analyze_video, load_models
 from sentiment.prediction import predict
 from sentiment.report import html_report
 from sentiment.rescoring import rescore
+from sentiment.settings import AnalysisSettings
 from sentiment.studio.editing import corrected_timeline, merged
 from sentiment.studio.faces_card import MOST_SHOWN, SHOWN_AT_ONCE, faces_card
 from sentiment.studio.glance import verdict

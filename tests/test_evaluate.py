@@ -12,8 +12,9 @@ import pytest
 import torch
 from small_parts import save_random_checkpoint
 
-from sentiment.checkpoint import MANIFEST, Calibration, load_checkpoint, read_manifest
+from sentiment.checkpoint import Calibration, load_checkpoint, read_manifest
 from sentiment.datatypes import Affect
+from sentiment.hub import MANIFEST
 from sentiment.labels import EMOTIONS, MODALITIES
 from train.__main__ import main
 from train.answer_report import emotion_report

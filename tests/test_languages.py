@@ -25,8 +25,9 @@ from sentiment.errors import TranscriptionError
 from sentiment.languages import language_name, language_note
 from sentiment.media import read_audio
 from sentiment.media_datatypes import AudioTrack
-from sentiment.pipeline import AnalysisSettings, LoadedModels, analyze_video, load_models
+from sentiment.pipeline import LoadedModels, analyze_video, load_models
 from sentiment.report import html_report
+from sentiment.settings import AnalysisSettings
 from sentiment.tables import segments_csv
 from sentiment.timeline_json import timeline_to_dict
 from sentiment.transcription import SAMPLE_RATE_HZ, Transcriber

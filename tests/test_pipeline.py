@@ -19,12 +19,13 @@ from skimage import data
 from small_parts import require_whisper, save_random_checkpoint, spoken_sound, write_picture_video
 
 import sentiment
-from sentiment import pipeline
+from sentiment import hub, pipeline
 from sentiment.checkpoint import load_checkpoint
 from sentiment.datatypes import Timeline
 from sentiment.errors import CheckpointError, MediaError, SettingsError, TranscriptionError
 from sentiment.media_datatypes import VideoFrame
-from sentiment.pipeline import AnalysisSettings, LoadedModels, analyze_video, load_models, stream_analysis
+from sentiment.pipeline import LoadedModels, analyze_video, load_models, stream_analysis
+from sentiment.settings import AnalysisSettings
 
 ENGLISH = AnalysisSettings(language="en")
 
@@ -237,13 +238,13 @@ def test_bad_input_is_one_sentence(folder: Path, spoken: Path, models: LoadedMod
 def test_missing_weights_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CheckpointError, match="nowhere"):
         load_models(tmp_path / "nowhere")
-    monkeypatch.setattr(pipeline, "STARTER_CHECKPOINT", tmp_path / "starter")
+    monkeypatch.setattr(hub, "STARTER_CHECKPOINT", tmp_path / "starter")
     with pytest.raises(CheckpointError, match="no bundled weights"):
         load_models()
 
 
 def test_the_bundled_weights_lie_in_the_project() -> None:
-    assert (pipeline.STARTER_CHECKPOINT.parents[2] / "pyproject.toml").is_file()
+    assert (hub.STARTER_CHECKPOINT.parents[2] / "pyproject.toml").is_file()
 
 
 def test_devices(tmp_path: Path) -> None:

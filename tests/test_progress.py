@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import closing
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import pytest
@@ -15,7 +18,8 @@ from small_parts import require_whisper, save_random_checkpoint, spoken_sound
 from timelines import sample_timeline
 
 from sentiment.datatypes import Timeline
-from sentiment.pipeline import AnalysisSettings, LoadedModels, load_models
+from sentiment.pipeline import LoadedModels, load_models
+from sentiment.settings import AnalysisSettings
 from sentiment.studio import panels
 from sentiment.studio.background import HEARTBEAT_SECONDS, follow
 from sentiment.studio.session import Playable, Session, StageProgress, follow_analysis
@@ -27,9 +31,12 @@ LINES = ("The party was wonderful tonight.", "Nobody came to the meeting this mo
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> LoadedModels:
+def models(tmp_path_factory: pytest.TempPathFactory) -> Future[LoadedModels]:
     require_whisper()
-    return load_models(save_random_checkpoint(tmp_path_factory.mktemp("progress") / "random"), device="cpu")
+    promised: Future[LoadedModels] = Future()
+    checkpoint = save_random_checkpoint(tmp_path_factory.mktemp("progress") / "random")
+    promised.set_result(load_models(checkpoint, device="cpu"))
+    return promised
 
 
 @pytest.fixture(scope="module")
@@ -170,11 +177,39 @@ def test_a_slow_reader_gets_the_newest_of_each_kind() -> None:
     assert len(rest) <= 4
 
 
+# ---------------------------------------------------------------- before the models are loaded
+
+
+def test_who_comes_before_the_models_waits_for_them_and_is_told(
+    models: Future[LoadedModels], spoken_sentences: list[Path], tmp_path: Path
+) -> None:
+    early: Future[LoadedModels] = Future()
+    session = Session("hello.wav")
+    with closing(follow_analysis(spoken_sentences[0], early, AnalysisSettings(language="en"), tmp_path)) as events:
+        wait_until(lambda: session.take(next(events)) or session.stage is not None)
+        assert "Loading the models" in panels.progress(session)
+        assert all(event is None for event in islice(events, 2))  # and waits
+        early.set_result(models.result())
+        for event in events:
+            session.take(event)
+    assert "Loading" not in panels.progress(session)
+    assert session.timeline is not None
+    assert session.timeline.is_complete
+
+
+def test_the_page_needs_no_network_to_be_built() -> None:
+    """PyTorch takes seconds to import, and a visitor's first look at the page does not wait for it."""
+    heavy = "torch", "transformers", "faster_whisper", "ctranslate2"
+    code = f"import sys, sentiment.studio; print([name for name in {heavy} if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
 # ---------------------------------------------------------------- cancelling
 
 
 def test_cancelling_within_a_window_ends_the_work_and_keeps_what_is_done(
-    long_talk: Path, models: LoadedModels, tmp_path: Path
+    long_talk: Path, models: Future[LoadedModels], tmp_path: Path
 ) -> None:
     settings = AnalysisSettings(language="en", window_seconds=16.0, batch_segments=1)
     session = Session(long_talk.name)
@@ -193,7 +228,7 @@ def test_cancelling_within_a_window_ends_the_work_and_keeps_what_is_done(
 
 
 def test_the_listening_itself_is_told_and_can_be_cancelled(
-    long_talk: Path, models: LoadedModels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    long_talk: Path, models: Future[LoadedModels], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Everything is one window: what is told within it is what ends it."""
     ended_by: list[BaseException] = []
@@ -215,7 +250,7 @@ def test_the_listening_itself_is_told_and_can_be_cancelled(
 
 
 def test_a_copy_for_the_player_is_a_stage_and_can_be_cancelled(
-    models: LoadedModels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    models: Future[LoadedModels], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[float] = []
 

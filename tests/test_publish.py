@@ -12,10 +12,10 @@ import torch
 from hub_server import COMMIT, Hub, serve_hub
 from small_parts import save_random_checkpoint
 
-from sentiment.checkpoint import MANIFEST, load_checkpoint, read_manifest
+from sentiment.checkpoint import load_checkpoint, read_manifest
 from sentiment.clips import collate
 from sentiment.errors import CheckpointError, SettingsError
-from sentiment.hub import find_checkpoint, find_own_checkpoint
+from sentiment.hub import MANIFEST, find_checkpoint, find_own_checkpoint
 from train.__main__ import main
 from train.fit import write_model_card
 from train.settings import load_recipe

@@ -54,8 +54,8 @@ def test_what_is_no_record_is_one_sentence(tmp_path: Path) -> None:
 def test_settings_come_back_as_they_were() -> None:
     from dataclasses import asdict
 
-    from sentiment.pipeline import AnalysisSettings
     from sentiment.segmentation import SegmentationSettings
+    from sentiment.settings import AnalysisSettings
 
     settings = AnalysisSettings("de", 30.0, segmentation=SegmentationSettings(pause_seconds=0.5))
     record = {"provenance": {"settings": json.loads(json.dumps(asdict(settings)))}}

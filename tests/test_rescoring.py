@@ -20,8 +20,9 @@ from sentiment.edits import NO_EDITS, Edits
 from sentiment.errors import MediaError, SettingsError
 from sentiment.export import timeline_to_dict
 from sentiment.face_tracks import list_faces
-from sentiment.pipeline import AnalysisSettings, LoadedModels, analyze_video, load_models
+from sentiment.pipeline import LoadedModels, analyze_video, load_models
 from sentiment.rescoring import rescore
+from sentiment.settings import AnalysisSettings
 
 ENGLISH = AnalysisSettings(language="en")
 

@@ -28,7 +28,7 @@ from skimage.data import astronaut
 from small_parts import spoken_sound
 from studio_app import CHROMIUM_ARGS, DESKTOP, PHONE, App, analyse, download, find_chromium, running_app, visit
 
-from sentiment.pipeline import STARTER_CHECKPOINT
+from sentiment.hub import STARTER_CHECKPOINT
 
 ROOT = Path(__file__).parents[1]
 VIDEO = "document.querySelector('#player video')"

@@ -16,7 +16,8 @@ from sentiment.edits import Edits
 from sentiment.errors import SettingsError
 from sentiment.export import timeline_to_dict
 from sentiment.media import open_media
-from sentiment.pipeline import AnalysisSettings, analyze_video, load_models
+from sentiment.pipeline import analyze_video, load_models
+from sentiment.settings import AnalysisSettings
 from sentiment.studio import zero_gpu
 
 DOUBLE = Path(__file__).parent / "spaces_double"
@@ -31,7 +32,8 @@ import spaces
 from sentiment.edits import Edits
 from sentiment.errors import MediaError
 from sentiment.export import timeline_to_dict
-from sentiment.pipeline import AnalysisSettings, load_models
+from sentiment.settings import AnalysisSettings
+from sentiment.pipeline import load_models
 checkpoint, video, notes = sys.argv[1:]
 models = load_models(checkpoint, device="cpu")
 zero_gpu.hold(models, "base")

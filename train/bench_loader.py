@@ -21,8 +21,8 @@ from torch.utils.data import DataLoader, Dataset
 from sentiment.clip_datatypes import ClipInputs, ClipSettings
 from sentiment.clips import ClipPreprocessor
 from sentiment.errors import SentimentError
+from sentiment.hub import STARTER_CHECKPOINT
 from sentiment.media_datatypes import AudioTrack
-from sentiment.pipeline import STARTER_CHECKPOINT
 from train.clip_cache import PreparedClips, collate_examples, find_cache
 from train.clip_decoding import decode_clip
 from train.corpora import meld

@@ -16,7 +16,7 @@ from sentiment.faces import DEFAULT_SETTINGS as FACE_SETTINGS
 from sentiment.faces import FaceFinder, follow_face, frames_of
 from sentiment.media import PAUSE_SEARCH_SHARE, MediaFile, open_media
 from sentiment.media_datatypes import AudioTrack
-from sentiment.pipeline import AnalysisSettings
+from sentiment.settings import AnalysisSettings
 from train.clip_cache import JPEG_QUALITY, StoredClip, stored_size_px
 from train.corpora import meld
 from train.dataset import trim_silence

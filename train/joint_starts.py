@@ -17,7 +17,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from sentiment.checkpoint import MANIFEST, read_manifest
+from sentiment.checkpoint import read_manifest
+from sentiment.hub import MANIFEST
 from sentiment.model import FusionNetwork, NetworkSettings, TextEncoder
 from train.encoders import start_folder
 from train.errors import DataError

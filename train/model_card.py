@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sentiment.checkpoint import MANIFEST, Calibration, read_manifest
+from sentiment.checkpoint import Calibration, read_manifest
+from sentiment.hub import MANIFEST
 from sentiment.labels import EMOTIONS, MODALITIES, MODALITY_NAMES, SENTIMENTS
 from train.card_figures import (
     Metrics,

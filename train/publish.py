@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from sentiment.checkpoint import MANIFEST, verify_files
+from sentiment.checkpoint import verify_files
 from sentiment.errors import CheckpointError
-from sentiment.hub import CARD, pushing_to
+from sentiment.hub import CARD, MANIFEST, pushing_to
 from train.model_card import FIGURES_FOLDER, drawings_beside
 
 HUB_CARD: Final = "README.md"

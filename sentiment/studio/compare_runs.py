@@ -10,9 +10,9 @@ import gradio as gr
 
 from sentiment.compare_records import is_record, read_timeline
 from sentiment.limits import DEFAULT_LIMITS, Limits
-from sentiment.pipeline import AnalysisSettings, LoadedModels
+from sentiment.settings import AnalysisSettings
 from sentiment.studio import panels
-from sentiment.studio.events import Updates
+from sentiment.studio.events import PromisedModels, Updates
 from sentiment.studio.exports import exports_folder
 from sentiment.studio.session import Session, follow_analysis
 
@@ -20,7 +20,7 @@ from sentiment.studio.session import Session, follow_analysis
 def follow_file(
     path: Path,
     session: Session,
-    models: LoadedModels,
+    models: PromisedModels,
     settings: AnalysisSettings,
     folder: Path,
     limits: Limits = DEFAULT_LIMITS,

@@ -14,17 +14,16 @@ from sentiment.compare_tables import comparison_csv, comparison_json
 from sentiment.datatypes import Timeline
 from sentiment.errors import SentimentError
 from sentiment.limits import DEFAULT_LIMITS, Limits
-from sentiment.pipeline import LoadedModels
 from sentiment.studio import compare_panels, panels
 from sentiment.studio.compare_layout import REAL, RELATIVE, ComparePage
 from sentiment.studio.compare_runs import follow_file, offer_texts, progress_of
-from sentiment.studio.events import AT_ONCE, OFF_THE_API, SLOTS, Updates, as_message
+from sentiment.studio.events import AT_ONCE, OFF_THE_API, SLOTS, PromisedModels, Updates, as_message
 from sentiment.studio.session import Session, settings_for
 
 Pair = tuple[Timeline, Timeline]
 
 
-def connect_compare(page: ComparePage, models: LoadedModels, limits: Limits = DEFAULT_LIMITS) -> None:
+def connect_compare(page: ComparePage, models: PromisedModels, limits: Limits = DEFAULT_LIMITS) -> None:
     """Compare begins, Cancel ends; whatever fails leads back to the start, with both files still there."""
 
     def begin(first: str | None, second: str | None) -> Updates:
@@ -51,7 +50,7 @@ def connect_compare(page: ComparePage, models: LoadedModels, limits: Limits = DE
     page.again.click(lambda: _cleared(page), None, [*changing, *page.files], **AT_ONCE)
 
 
-def _compare(page: ComparePage, models: LoadedModels, limits: Limits, *paths: Path) -> Iterator[Updates]:
+def _compare(page: ComparePage, models: PromisedModels, limits: Limits, *paths: Path) -> Iterator[Updates]:
     """Show the progress of both files, then the comparison; closing this generator cancels it."""
     names = [path.name for path in paths]
     timelines: list[Timeline | None] = []

@@ -12,19 +12,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from sentiment.datatypes import Timeline
 from sentiment.edits import Edits
 from sentiment.errors import SentimentError, SettingsError
-from sentiment.pipeline import LoadedModels
-from sentiment.studio.events import OFF_THE_API, Updates, as_message
+from sentiment.studio.events import OFF_THE_API, PromisedModels, Updates, as_message
 from sentiment.studio.exports import offer_exports, withdraw_exports
 from sentiment.studio.layout import Page
 from sentiment.studio.showing import settled
 from sentiment.studio.zero_gpu import rescore
+
+if TYPE_CHECKING:
+    from sentiment.pipeline import LoadedModels
 
 ONE_AT_A_TIME: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "corrections"}
 """Each correction goes on from the timeline that the one before has left."""
@@ -33,14 +35,14 @@ FAILED = "() => document.dispatchEvent(new Event('correction-failed'))"
 """Tells the script, which shows the line as it was; what is wrong is told by Gradio."""
 
 
-def connect_editing(page: Page, models: LoadedModels, cancels: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def connect_editing(page: Page, models: PromisedModels, cancels: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Take corrections from the page's desk. `cancels` are events that would bring back the timeline of before."""
 
     def correct(timeline: Timeline | None, source: str | None, change: gr.EventData) -> Iterator[Updates]:
         if timeline is None or source is None:
             raise gr.Error("There is nothing to correct any more.", print_exception=False)
         try:
-            corrected = corrected_timeline(timeline, models, change._data)
+            corrected = corrected_timeline(timeline, models.result(), change._data)
         except SentimentError as error:
             raise as_message(error) from error
         yield {**settled(page, corrected), **withdraw_exports(page)}

@@ -20,10 +20,10 @@ from sentiment.edits import Edits
 from sentiment.errors import SentimentError
 from sentiment.export import timeline_to_dict
 from sentiment.limits import Limits
-from sentiment.pipeline import VIEWINGS, LoadedModels, Viewing
+from sentiment.settings import VIEWINGS, Viewing
 from sentiment.studio import zero_gpu
 from sentiment.studio.background import follow
-from sentiment.studio.events import SLOTS, as_message
+from sentiment.studio.events import SLOTS, PromisedModels, as_message
 from sentiment.studio.panels import STAGE_NAMES
 from sentiment.studio.session import languages, settings_for
 
@@ -46,7 +46,7 @@ SHORT_SEGMENT = ("start_seconds", "end_seconds", "text", "top_emotion", "top_sen
 Answer = dict[str, Any]
 
 
-def add_endpoints(demo: gr.Blocks, models: LoadedModels, limits: Limits) -> None:
+def add_endpoints(demo: gr.Blocks, models: PromisedModels, limits: Limits) -> None:
     """/analyze and /summarize, as tools `analyze_video` and `summarize_video`. Must be called within `demo`."""
     visitors = _Visitors()
     demo.unload(visitors.leave)
@@ -137,7 +137,7 @@ def _endpoint(
 class _Run:
     """One analysis for one caller, who may leave before it is done."""
 
-    def __init__(self, models: LoadedModels, limits: Limits, visitors: _Visitors) -> None:
+    def __init__(self, models: PromisedModels, limits: Limits, visitors: _Visitors) -> None:
         self._models = models
         self._limits = limits
         self._visitors = visitors
@@ -157,7 +157,7 @@ class _Run:
         def work(emit: Callable[[Any], None]) -> None:
             settings, corrections = settings_for(language, viewing), Edits.from_dict(edits)
             self._limits.check(Path(file))
-            models = self._models
+            models = self._models.result()
             emit(zero_gpu.analyze_video(file, models, settings, lambda *stage: emit(stage), corrections))
 
         try:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import gradio as gr
 
 from sentiment.errors import SentimentError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from sentiment.pipeline import LoadedModels
+
+PromisedModels: TypeAlias = "Future[LoadedModels]"
+"""The models, which may still be loading: the page is there before them, and an analysis waits for them."""
 
 HOURS_KEPT = 1
 """How long a visitor's files stay on the machine that runs the page."""

@@ -16,12 +16,21 @@ import gradio as gr
 from sentiment.datatypes import Timeline
 from sentiment.errors import SentimentError
 from sentiment.limits import DEFAULT_LIMITS, Limits
-from sentiment.pipeline import AnalysisSettings, LoadedModels, Viewing
+from sentiment.settings import AnalysisSettings, Viewing
 from sentiment.studio import panels
 from sentiment.studio.compare_tab import connect_compare
 from sentiment.studio.editing import connect_editing
 from sentiment.studio.endpoint import add_endpoints
-from sentiment.studio.events import AT_ONCE, HOURS_KEPT, OFF_THE_API, SLOTS, SWEEP_SECONDS, Updates, as_message
+from sentiment.studio.events import (
+    AT_ONCE,
+    HOURS_KEPT,
+    OFF_THE_API,
+    SLOTS,
+    SWEEP_SECONDS,
+    PromisedModels,
+    Updates,
+    as_message,
+)
 from sentiment.studio.exports import connect_exports
 from sentiment.studio.layout import Page, lay_out
 from sentiment.studio.reactions_tab import connect_reactions
@@ -39,10 +48,14 @@ SCRIPTS = ("timeline.js", "now.js", "why.js", "correct.js", "faces.js", "reactio
 MAX_WAITING = 20
 
 
-def build_studio(models: LoadedModels, limits: Limits = DEFAULT_LIMITS, where: str = panels.LOCAL) -> gr.Blocks:
-    """The whole app, ready to be launched with `launch_options()`. `where` tells visitors where their files go."""
+def build_studio(
+    models: PromisedModels, model_card: Path, limits: Limits = DEFAULT_LIMITS, where: str = panels.LOCAL
+) -> gr.Blocks:
+    """The whole app, ready to be launched with `launch_options()`. `where` tells visitors where their files go.
+
+    Nothing here waits for the models: that is for the first analysis. The model card is linked where there is one.
+    """
     fetch_nothing()
-    model_card = models.checkpoint.folder / "MODEL_CARD.md"
     with gr.Blocks(
         title="Video sentiment",
         analytics_enabled=False,
@@ -79,7 +92,7 @@ def _script() -> str:
 # ---------------------------------------------------------------- which button does what
 
 
-def _connect_analysis(page: Page, models: LoadedModels, limits: Limits) -> None:
+def _connect_analysis(page: Page, models: PromisedModels, limits: Limits) -> None:
     """Analyse and Try the example begin, Cancel ends; whatever fails leads back to the start."""
 
     def begin(upload: str | None, recording: str | None) -> Updates:
@@ -139,7 +152,7 @@ def _connect_rest(page: Page, corrections: list[dict[str, Any]]) -> None:
 
 
 def _analyse(
-    page: Page, models: LoadedModels, limits: Limits, path: Path, settings: AnalysisSettings
+    page: Page, models: PromisedModels, limits: Limits, path: Path, settings: AnalysisSettings
 ) -> Iterator[Updates]:
     """Fill the page as the analysis goes on; closing this generator cancels it."""
     session = Session(path.name)

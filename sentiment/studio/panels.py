@@ -23,6 +23,7 @@ STAGE_NAMES = {
 """What a person is shown for each of the pipeline's stages, and for the copy that the player needs, in their order."""
 
 STAGE_TASKS = {
+    "load": "Loading the models, once",
     "listen": "Listening for words",
     "translate": "Translating the words into English",
     "watch": "Looking for faces",

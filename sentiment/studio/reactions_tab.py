@@ -18,12 +18,11 @@ from sentiment.datatypes import Timeline
 from sentiment.errors import SentimentError
 from sentiment.figures import sentiment_figure
 from sentiment.limits import DEFAULT_LIMITS, Limits
-from sentiment.pipeline import LoadedModels
 from sentiment.reactions import Reactions, Recording, combine_reactions
 from sentiment.reactions_tables import reactions_csv, reactions_json, viewers_csv
 from sentiment.studio import panels, reactions_panels
 from sentiment.studio.compare_runs import follow_file, offer_texts, progress_of
-from sentiment.studio.events import AT_ONCE, OFF_THE_API, SLOTS, Updates, as_message
+from sentiment.studio.events import AT_ONCE, OFF_THE_API, SLOTS, PromisedModels, Updates, as_message
 from sentiment.studio.reactions_layout import ReactionsPage
 from sentiment.studio.session import Session, settings_for
 
@@ -46,7 +45,7 @@ class ReactionsSession:
         return [Recording(r.timeline, start) for r, start in zip(self.recordings, starts_seconds, strict=True)]
 
 
-def connect_reactions(page: ReactionsPage, models: LoadedModels, limits: Limits = DEFAULT_LIMITS) -> None:
+def connect_reactions(page: ReactionsPage, models: PromisedModels, limits: Limits = DEFAULT_LIMITS) -> None:
     """Show reactions begins, Cancel ends and keeps what is done; whatever fails leads back to the start."""
 
     def begin(recordings: list[str] | None) -> Updates:
@@ -91,7 +90,7 @@ def _offer_alignment(page: ReactionsPage) -> None:
 
 
 def _run(
-    page: ReactionsPage, models: LoadedModels, limits: Limits, stimulus: Path | None, recordings: list[Path]
+    page: ReactionsPage, models: PromisedModels, limits: Limits, stimulus: Path | None, recordings: list[Path]
 ) -> Iterator[Updates]:
     """The stimulus first, then one recording after the other; closing this generator cancels it."""
     done, watching = ReactionsSession(), settings_for("auto", "watching")

@@ -12,8 +12,9 @@ from sentiment.errors import SettingsError
 from sentiment.languages import languages as whisper_languages
 from sentiment.limits import DEFAULT_LIMITS, Limits
 from sentiment.media import write_playable_copy
-from sentiment.pipeline import AnalysisSettings, LoadedModels, Viewing
+from sentiment.settings import AnalysisSettings, Viewing
 from sentiment.studio.background import follow
+from sentiment.studio.events import PromisedModels
 from sentiment.studio.time_left import TimeLeft
 from sentiment.studio.zero_gpu import stream_analysis
 
@@ -34,7 +35,15 @@ class Playable:
     path: Path
 
 
-SessionEvent = StageProgress | Playable | Timeline
+@dataclass(frozen=True, slots=True)
+class ModelsAwaited:
+    """The app has just been started, and is still loading its models."""
+
+
+SessionEvent = ModelsAwaited | StageProgress | Playable | Timeline
+
+LOADING = "load"
+"""What a session is at before it begins, where it has to wait for the models."""
 
 STAGE_SHOWN_SECONDS = 1.0
 """A stage is named for so long at least: some take turns faster than one reads."""
@@ -69,11 +78,15 @@ class Session:
     def take(self, event: SessionEvent | None) -> bool:
         """Note an event; whether there is something new to show beside the progress."""
         match event:
+            case ModelsAwaited():
+                self.stage = LOADING
             case StageProgress(stage, done_seconds, total_seconds):
                 now_seconds = self.elapsed_seconds
                 self._time_left.tell(stage, done_seconds, total_seconds, now_seconds)
                 is_shown_enough = now_seconds - self._stage_since >= STAGE_SHOWN_SECONDS
-                if self.stage is None or (done_seconds > self.done_seconds.get(stage, 0.0) and is_shown_enough):
+                if self.stage in (None, LOADING) or (
+                    done_seconds > self.done_seconds.get(stage, 0.0) and is_shown_enough
+                ):
                     if stage != self.stage:
                         self._stage_since = now_seconds
                     self.stage = stage
@@ -89,7 +102,7 @@ class Session:
 
 def follow_analysis(
     path: Path,
-    models: LoadedModels,
+    models: PromisedModels,
     settings: AnalysisSettings,
     folder: Path,
     limits: Limits = DEFAULT_LIMITS,
@@ -118,7 +131,9 @@ def follow_analysis(
                 emit(StageProgress("copy", 0.0, total_seconds))  # what is still to come counts for the time left
             duration_seconds = total_seconds
 
-        for timeline in stream_analysis(path, models, settings, tell):
+        if not models.done():
+            emit(ModelsAwaited())
+        for timeline in stream_analysis(path, models.result(), settings, tell):
             emit(timeline)
         if is_copied:
             copy = folder / f"{path.stem}.mp4"

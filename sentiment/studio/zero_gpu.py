@@ -15,13 +15,16 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sentiment.datatypes import Timeline
 from sentiment.edits import NO_EDITS, Edits
 from sentiment.errors import MediaError, SentimentError, SettingsError
-from sentiment.pipeline import AnalysisSettings, LoadedModels, ProgressCallback
+from sentiment.settings import AnalysisSettings, ProgressCallback
 from sentiment.studio.background import follow
+
+if TYPE_CHECKING:
+    from sentiment.pipeline import LoadedModels
 
 START_SECONDS = 20.0
 """For the fork to begin: the GPU's own start, and Whisper's."""

@@ -49,7 +49,7 @@ class UsualWay:
         from tokenizers import Tokenizer
 
         from sentiment.clip_datatypes import ClipSettings
-        from sentiment.pipeline import STARTER_CHECKPOINT
+        from sentiment.hub import STARTER_CHECKPOINT
         from sentiment.whisper_files import find_whisper_files
 
         self._threads = threads
