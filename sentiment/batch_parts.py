@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -84,6 +85,8 @@ class PartStore:
             unfinished.write_text(text, encoding="utf-8")
             unfinished.replace(path)
         except OSError as error:
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
             raise SettingsError(f"Cannot write into {path.parent}: {error.strerror or error}.") from error
 
     def _path(self, file: BatchFile) -> Path:

@@ -177,7 +177,9 @@ def _reactions(options: argparse.Namespace, reader: _Reader) -> int:
     recordings, failed = [], 0
     for path, start in zip(options.recordings, starts, strict=True):
         try:
-            recordings.append(Recording(reader.timeline(path, watching=True), start))
+            recording = Recording(reader.timeline(path, watching=True), start)
+            combine_reactions([recording], stimulus)  # whether it can be laid over the stimulus
+            recordings.append(recording)
         except SentimentError as error:
             failed += 1
             print(f"left out: {' '.join(str(error).split())}", file=sys.stderr)

@@ -25,8 +25,8 @@ class Limits:
     """In units of 1024 × 1024 bytes: an hour and a half of a camera's full HD, and days of sound."""
     max_minutes: float = 180.0
     """A long film, or what two small cores read in half an hour."""
-    max_megapixels: float = 40.0
-    """Of one frame: 8K has 33 million pixels. Larger ones than some 35 million the decoder takes in no case."""
+    max_megapixels: float = 35.0
+    """Of one frame: 8K has 33 million pixels. Larger ones than these the decoder takes in no case."""
 
     def __post_init__(self) -> None:
         for field in fields(self):

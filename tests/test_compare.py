@@ -530,6 +530,14 @@ def test_a_bad_recording_is_left_out_by_name_and_the_others_go_on(records, text_
     assert ["notes.mp4" in left_out[0], "after.mp4 was read as somebody who speaks" in left_out[1]] == [True, True]
 
 
+def test_a_recording_beside_the_stimulus_is_left_out(records, capsys):
+    arguments = ["reactions", "--stimulus", records["before"], records["viewer"], records["viewer"], "--json"]
+    assert cli.main([*arguments, "--starts", "0,60"]) == 1
+    printed = capsys.readouterr()
+    assert len(json.loads(printed.out)["viewers"]) == 1
+    assert "the stimulus cannot begin 60.0 s into it" in printed.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said_of_it"),
     [

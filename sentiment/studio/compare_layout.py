@@ -70,7 +70,7 @@ def lay_out_compare() -> ComparePage:
     )
     with gr.Column(elem_id="compare-start", elem_classes="card") as start:
         html(panels.heading("Two cuts of one video", "which lands better, and where they differ"))
-        with gr.Row(elem_classes="drops"):
+        with gr.Row():
             first = drop("Cut A", "cut-a")
             second = drop("Cut B", "cut-b")
         with gr.Row(elem_classes="choices"):
@@ -90,7 +90,7 @@ def _results() -> CompareResults:
             html(compare_panels.legend())
             plot = gr.Plot(show_label=False, container=False, elem_id="compare-plot")
             in_words = html(elem_id="compare-in-words")
-        with gr.Row(elem_classes="pair"):
+        with gr.Row():
             with gr.Column(elem_classes="card", min_width=320):
                 html(panels.heading("Side by side"))
                 numbers = html(elem_id="compare-numbers")

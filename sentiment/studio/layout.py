@@ -141,7 +141,9 @@ def lay_out(hours_kept: int, has_example: bool, model_card: Path | None, where: 
 
 
 def _analyse_page(has_example: bool) -> Page:
-    again = gr.Button("New analysis", visible=False, elem_id="again", scale=0, min_width=136, size="md")
+    again = gr.Button(
+        "New analysis", visible=False, elem_classes="again", elem_id="again", scale=0, min_width=136, size="md"
+    )
     desk = gr.HTML("<i></i>", js_on_load=DESK_SCRIPT, elem_id="desk", visible="hidden", apply_default_css=False)
     return Page(again, _start_card(has_example), progress_card(), _results(), gr.State(None), gr.State(None), desk)
 

@@ -34,7 +34,7 @@ def downloads_card(title: str, files: tuple[tuple[str, str], ...]) -> list[gr.Do
     """A card with a button for each file, which get the ids "download-" and the file's name with a dash for its dot."""
     with gr.Column(elem_classes="card"):
         html(panels.heading(title))
-        with gr.Row(elem_classes="take-along"):
+        with gr.Row():
             return [
                 gr.DownloadButton(label, elem_id=f"download-{name.replace('.', '-')}", size="md", min_width=160)
                 for name, label in files

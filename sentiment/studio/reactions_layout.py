@@ -74,7 +74,7 @@ def lay_out_reactions() -> ReactionsPage:
     )
     with gr.Column(elem_id="reactions-start", elem_classes="card") as start:
         html(panels.heading("How viewers react", "recordings of people who watch the same thing"))
-        with gr.Row(elem_classes="drops"):
+        with gr.Row():
             stimulus = drop("What they watched (may be left out)", "stimulus")
             recordings = drop("Recordings of viewers, one file each", "recordings", many=True)
         with gr.Row(elem_classes="choices"):
@@ -88,7 +88,7 @@ def lay_out_reactions() -> ReactionsPage:
 
 def _results() -> ReactionsResults:
     with gr.Column(elem_id="reactions-results", elem_classes="results", visible=False) as column:
-        with gr.Row(elem_classes="pair"):
+        with gr.Row():
             with gr.Column(elem_classes="card", min_width=320) as player_card:
                 player = gr.Video(
                     interactive=False, show_label=False, label="What they watched", elem_id="stimulus-player",
@@ -103,7 +103,7 @@ def _results() -> ReactionsResults:
             stimulus_heading = html(elem_id="stimulus-heading")
             stimulus_plot = gr.Plot(show_label=False, container=False, elem_id="stimulus-plot")
             in_words = html(elem_id="reactions-in-words")
-        with gr.Row(elem_classes="pair"):
+        with gr.Row():
             with gr.Column(elem_classes="card", min_width=320):
                 html(panels.heading("Viewers"))
                 viewers = html(elem_id="viewers")
