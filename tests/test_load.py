@@ -86,12 +86,21 @@ def test_who_waits_sees_it_and_who_leaves_makes_room(
     page.click("#analyse")
     expect(page.locator("#running")).to_contain_text("Waiting for its turn")
     expect(page.locator("#running")).to_contain_text("queue: 1/1")
+    comparing = visit(app, browser)
+    comparing.get_by_role("tab", name="Compare").click()
+    for place, clip in zip(("cut-a", "cut-b"), clips, strict=False):
+        comparing.set_input_files(f"#{place} input[type=file]", clip)
+        expect(comparing.locator(f"#{place}")).to_contain_text(clip.stem)
+    comparing.click("#compare")
+    expect(comparing.locator("#compare-running")).to_contain_text("queue: 2/2")
     for client in clients:
         assert client.poll() is None, "the long analysis was over too soon for this test"
         client.kill()
     expect(page.locator("#downloads")).to_be_visible()
+    expect(comparing.locator("#compare-verdict")).to_be_visible()
     assert [client.stdout.read() for client in clients] == ["", ""]
     page.close()
+    comparing.close()
 
 
 def test_a_visitor_who_closes_the_page_makes_room(

@@ -17,7 +17,7 @@ from sentiment.limits import DEFAULT_LIMITS, Limits
 from sentiment.studio import compare_panels, panels
 from sentiment.studio.compare_layout import REAL, RELATIVE, ComparePage
 from sentiment.studio.compare_runs import follow_file, offer_texts, progress_of
-from sentiment.studio.events import AT_ONCE, OFF_THE_API, SLOTS, PromisedModels, Updates, as_message
+from sentiment.studio.events import AT_ONCE, OFF_THE_API, PromisedModels, Updates, as_message
 from sentiment.studio.session import Session, settings_for
 
 Pair = tuple[Timeline, Timeline]
@@ -39,7 +39,7 @@ def connect_compare(page: ComparePage, models: PromisedModels, limits: Limits = 
 
     changing = page.changing
     run = page.compare.click(begin, [*page.files], changing, **OFF_THE_API).success(
-        compare, [*page.files], changing, **SLOTS, **OFF_THE_API
+        compare, [*page.files], changing, **page.progress.in_turn
     )
     run.failure(lambda: _back_to_start(page), None, changing, **AT_ONCE)
     page.progress.cancel.click(None, cancels=[run], **AT_ONCE).then(

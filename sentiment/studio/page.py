@@ -25,7 +25,6 @@ from sentiment.studio.events import (
     AT_ONCE,
     HOURS_KEPT,
     OFF_THE_API,
-    SLOTS,
     SWEEP_SECONDS,
     PromisedModels,
     Updates,
@@ -111,15 +110,13 @@ def _connect_analysis(page: Page, models: PromisedModels, limits: Limits) -> Non
 
     start, changing = page.start, page.changing
     choices = [start.language, start.viewing]
-    # Until it is its turn, Gradio says on the card how many come first.
-    in_turn = {**SLOTS, **OFF_THE_API, "show_progress": "minimal", "show_progress_on": page.progress.bars}
     runs = [
         # In the queue, although it takes no time: of an error outside of it the visitor would be told nothing.
         start.analyse.click(begin, [start.file, start.webcam], changing, **OFF_THE_API).success(
-            analyse, [start.file, start.webcam, *choices], changing, **in_turn
+            analyse, [start.file, start.webcam, *choices], changing, **page.progress.in_turn
         ),
         start.example.click(lambda: _waiting(page), None, changing, **AT_ONCE).success(
-            analyse_example, choices, changing, **in_turn
+            analyse_example, choices, changing, **page.progress.in_turn
         ),
     ]
     for run in runs:

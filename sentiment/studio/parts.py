@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
 from sentiment.studio import panels
+from sentiment.studio.events import OFF_THE_API, SLOTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +23,16 @@ class ProgressCard:
     def changing(self) -> tuple[gr.blocks.Block, ...]:
         return self.card, self.bars
 
+    @property
+    def in_turn(self) -> dict[str, Any]:
+        """How an analysis runs: until it is its turn, Gradio says on the card how many come first."""
+        return {**SLOTS, **OFF_THE_API, "show_progress": "minimal", "show_progress_on": self.bars}
+
 
 def progress_card(prefix: str = "") -> ProgressCard:
     """Hidden until something runs. Ids begin with the prefix: "running", "progress", "cancel"."""
     with gr.Row(elem_id=f"{prefix}running", elem_classes=["card", "running"], visible=False) as card:
-        bars = html(elem_id=f"{prefix}progress")
+        bars = html(elem_id=f"{prefix}progress", elem_classes="progress-bars")
         cancel = gr.Button("Cancel", elem_id=f"{prefix}cancel", scale=0, min_width=110)
     return ProgressCard(card, bars, cancel)
 
@@ -48,6 +55,6 @@ def drop(label: str, elem_id: str, many: bool = False) -> gr.File:
     )
 
 
-def html(content: str = "", elem_id: str | None = None) -> gr.HTML:
+def html(content: str = "", elem_id: str | None = None, elem_classes: str | None = None) -> gr.HTML:
     """Gradio's HTML without its own looks."""
-    return gr.HTML(content, elem_id=elem_id, apply_default_css=False)
+    return gr.HTML(content, elem_id=elem_id, elem_classes=elem_classes, apply_default_css=False)

@@ -22,7 +22,7 @@ from sentiment.reactions import Reactions, Recording, combine_reactions
 from sentiment.reactions_tables import reactions_csv, reactions_json, viewers_csv
 from sentiment.studio import panels, reactions_panels
 from sentiment.studio.compare_runs import follow_file, offer_texts, progress_of
-from sentiment.studio.events import AT_ONCE, OFF_THE_API, SLOTS, PromisedModels, Updates, as_message
+from sentiment.studio.events import AT_ONCE, OFF_THE_API, PromisedModels, Updates, as_message
 from sentiment.studio.reactions_layout import ReactionsPage
 from sentiment.studio.session import Session, settings_for
 
@@ -59,7 +59,7 @@ def connect_reactions(page: ReactionsPage, models: PromisedModels, limits: Limit
 
     changing = page.changing
     running = page.show.click(begin, [page.recording_files], changing, **OFF_THE_API).success(
-        run, [page.stimulus_file, page.recording_files], changing, **SLOTS, **OFF_THE_API
+        run, [page.stimulus_file, page.recording_files], changing, **page.progress.in_turn
     )
     running.failure(lambda: _back_to_start(page), None, changing, **AT_ONCE)
     page.progress.cancel.click(None, cancels=[running], **AT_ONCE).then(
