@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ from sentiment.decoding import MediaSource, StreamChoice, audio_stream, decoded_
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.audio.resampler import AudioResampler
+
+logger = logging.getLogger(__name__)
 
 GAP_TOLERANCE_SECONDS = 0.04
 """Sound may lie this far from its timestamp before it is moved there: more than the jitter of containers
@@ -51,14 +54,23 @@ class _SoundLine:
         self._source: tuple[str, str, int] | None = None
 
     def add(self, frame: AudioFrame, start_seconds: float | None) -> Iterator[np.ndarray]:
-        """What this frame adds, with the silence before it."""
+        """What this frame adds, with the silence before it; nothing for one whose header was damaged."""
+        import av
+
         gap_seconds = 0.0 if start_seconds is None else start_seconds - self._expected_seconds
         if gap_seconds < -GAP_TOLERANCE_SECONDS:
             return
         source = (frame.format.name, frame.layout.name, frame.sample_rate)
         if self._resampler is None or source != self._source or gap_seconds > GAP_TOLERANCE_SECONDS:
             yield from self._restart(source, self._expected_seconds + max(0.0, gap_seconds))
-        yield from self._resample(frame)
+        try:
+            yield from self._resample(frame)
+        except MemoryError:  # to PyAV an FFmpegError, too; whoever limits the memory has a sentence for it
+            raise
+        except av.FFmpegError as error:
+            logger.warning("a frame of %s, %s, %d Hz cannot be converted: %s", *source, error)
+            self._resampler = None  # in its place there is silence
+            return
         self._expected_seconds += frame.samples / frame.sample_rate
 
     def finish(self) -> Iterator[np.ndarray]:

@@ -27,6 +27,7 @@ from zoo_writers import jpeg, matroska
 from sentiment.errors import MediaError
 from sentiment.media import open_media, read_audio, write_playable_copy
 from sentiment.media_datatypes import AudioTrack
+from sentiment.sound import _SoundLine
 
 VIDEO_KINDS = {
     "mp4": {},
@@ -234,6 +235,22 @@ def test_sound_that_starts_late_lies_where_it_is_heard(tmp_path: Path, ending: s
     assert track.start_seconds == 0.0
     assert track.duration_seconds == pytest.approx(3.0, abs=0.05)
     assert loud_seconds(track) == pytest.approx((1.5, 2.5), abs=0.03)
+
+
+def test_a_frame_of_sound_with_a_forged_header_is_silence() -> None:
+    def frame(layout: str) -> av.AudioFrame:
+        made = av.AudioFrame(format="s16", layout=layout, samples=960)
+        made.planes[0].update(np.full(made.planes[0].buffer_size // 2, 1000, np.int16))
+        made.sample_rate = 48_000
+        return made
+
+    line = _SoundLine(16_000, "mono", 0.06)
+    frames = (("mono", 0.0), ("13 channels", 0.02), ("mono", 0.04))
+    chunks = [chunk for layout, seconds in frames for chunk in line.add(frame(layout), seconds)]
+    sound = np.concatenate([*chunks, *line.finish()])[:, 0]
+    assert len(sound) == 960
+    thirds = sound.reshape(3, 320)[:, 100:220]
+    assert [bool(third.any()) for third in thirds] == [True, False, True]
 
 
 def test_a_gap_in_the_sound_is_silence(tmp_path: Path) -> None:
