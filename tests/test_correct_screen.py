@@ -124,6 +124,7 @@ def test_the_keyboard_alone_corrects_and_undoes(page: Page) -> None:
     expect(line(page, 1).locator(".said")).to_have_text(heard)
 
     page.keyboard.press("Space")
+    expect(field).to_be_focused()
     page.keyboard.press("ControlOrMeta+a")
     page.keyboard.type("It starts at ten.")
     page.keyboard.press("Enter")
