@@ -53,6 +53,8 @@ def connect_editing(page: Page, models: PromisedModels, cancels: list[dict[str, 
         [page.timeline, page.source],
         page.corrected,
         cancels=cancels,
+        # By itself Gradio would drop, without a word, what comes while the files of the last one are still made.
+        trigger_mode="multiple",
         **ONE_AT_A_TIME,
         **OFF_THE_API,
     )
