@@ -151,26 +151,17 @@ def reactions_headline(reactions: Reactions) -> str:
     if reactions.overall_mean is None:
         return f"{who}: no face could be read in any recording."
     parts = [f"{format_score(reactions.overall_mean)} on average"]
-    moments = standing_out(reactions)
-    if reactions.highest is None:
+    if reactions.highest is None or reactions.lowest is None:
         parts.append("at no moment has half of them an answer")
-    elif "Highest" not in moments:
+    elif format_score(reactions.highest.mean) == format_score(reactions.lowest.mean):
         parts.append("the same all through")
-    for name, moment in moments.items():
-        score = "" if name == "Most divided" else f" ({format_score(moment.mean)})"
-        parts.append(f"{name.lower()} at {format_clock(moment.start_seconds)}{score}")
-    return f"{who}: {', '.join(parts)}."
-
-
-def standing_out(reactions: Reactions) -> dict[str, ReactionMoment]:
-    """ "Highest", "Lowest" and "Most divided", without those that are told like all the others."""
-    highest, lowest, divided = reactions.highest, reactions.lowest, reactions.most_divided
-    moments = {}
-    if highest is not None and lowest is not None and format_score(highest.mean) != format_score(lowest.mean):
-        moments = {"Highest": highest, "Lowest": lowest}
+    else:
+        for name, moment in (("highest", reactions.highest), ("lowest", reactions.lowest)):
+            parts.append(f"{name} at {format_clock(moment.start_seconds)} ({format_score(moment.mean)})")
+    divided = reactions.most_divided
     if divided is not None and divided.deviation is not None and format_score(divided.deviation) != format_score(0.0):
-        moments["Most divided"] = divided
-    return moments
+        parts.append(f"most divided at {format_clock(divided.start_seconds)}")
+    return f"{who}: {', '.join(parts)}."
 
 
 def coverage_notes(reactions: Reactions) -> list[str]:

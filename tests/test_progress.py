@@ -197,7 +197,7 @@ def test_who_comes_before_the_models_waits_for_them_and_is_told(
     assert session.timeline.is_complete
 
 
-def test_the_page_needs_no_network_to_be_built() -> None:
+def test_the_page_is_built_before_pytorch_is_imported() -> None:
     """PyTorch takes seconds to import, and a visitor's first look at the page does not wait for it."""
     heavy = "torch", "transformers", "faster_whisper", "ctranslate2"
     code = f"import sys, sentiment.studio; print([name for name in {heavy} if name in sys.modules])"

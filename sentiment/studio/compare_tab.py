@@ -46,7 +46,9 @@ def connect_compare(page: ComparePage, models: PromisedModels, limits: Limits = 
         lambda: _back_to_start(page), None, changing, **AT_ONCE
     )
     # Of the visitor alone: when a new comparison resets it, that shows itself.
-    page.results.axis.input(show_axis, [page.timelines, page.results.axis], page.showing, **OFF_THE_API)
+    page.results.axis.input(
+        show_axis, [page.timelines, page.results.axis], page.showing, trigger_mode="always_last", **OFF_THE_API
+    )
     page.again.click(lambda: _cleared(page), None, [*changing, *page.files], **AT_ONCE)
 
 

@@ -9,7 +9,7 @@ from sentiment.datatypes import SegmentPrediction, Timeline
 from sentiment.disagreement import disagreement
 from sentiment.doubt import doubt_about
 from sentiment.labels import EMOTION_COLOURS, EMOTIONS, SENTIMENT_COLOURS, SENTIMENTS
-from sentiment.studio.session import Session
+from sentiment.studio.session import LOADING, Session
 from sentiment.studio.time_left import expected_stages, time_left_in_words
 from sentiment.timeline import format_clock, format_percent
 
@@ -23,7 +23,7 @@ STAGE_NAMES = {
 """What a person is shown for each of the pipeline's stages, and for the copy that the player needs, in their order."""
 
 STAGE_TASKS = {
-    "load": "Loading the models, once",
+    LOADING: "Loading the models, once",
     "listen": "Listening for words",
     "translate": "Translating the words into English",
     "watch": "Looking for faces",
