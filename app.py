@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from sentiment.errors import SentimentError, SettingsError
 from sentiment.limits import Limits
+from sentiment.memory import keep_memory_level
 from sentiment.scratch import scratch_folder, sweep
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the app; returns the exit code."""
     options = parse_options(arguments)
     signal.signal(signal.SIGTERM, _stop)  # so that the visitors' files are removed then, too
+    keep_memory_level()  # the page has threads before there are models
     try:
         with _private_files():
             serve(options)

@@ -32,6 +32,7 @@ from sentiment.listening import Heard, ListeningStage, listen
 from sentiment.look_ahead import LookAhead
 from sentiment.looking import Face, Looking
 from sentiment.media import MediaFile, open_media
+from sentiment.memory import keep_memory_level
 from sentiment.prediction import encode, predict
 from sentiment.provenance import describe_media, trace_provenance
 from sentiment.rescoring import rescore
@@ -60,6 +61,7 @@ def load_models(checkpoint: Path | str | None = None, whisper: str = "base", dev
 
     Raises CheckpointError, TranscriptionError, or SettingsError for a device that is not there.
     """
+    keep_memory_level()
     network_device = _choose_device(device)
     folder = find_checkpoint(checkpoint)
     import faster_whisper  # noqa: F401 (now, because two threads that import the same are slower than one)

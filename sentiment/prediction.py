@@ -14,6 +14,7 @@ from sentiment.clip_datatypes import ClipInputs
 from sentiment.clips import collate
 from sentiment.datatypes import Affect, FaceBox, ModalitySubset, Segment, SegmentPrediction
 from sentiment.labels import MODALITIES
+from sentiment.memory import large_work
 from sentiment.model import log_marginals
 
 SUBSETS: tuple[ModalitySubset, ...] = tuple(
@@ -59,7 +60,7 @@ def predict(
 def encode(checkpoint: Checkpoint, clips: Sequence[ClipInputs]) -> np.ndarray:
     """(B, 3, 128) float32: what the encoders say of B clips, one at least; zeros where a modality is absent."""
     batch = collate(clips).to(checkpoint.device)
-    with checkpoint.precision.autocast(checkpoint.device):
+    with large_work(checkpoint.device.type), checkpoint.precision.autocast(checkpoint.device):
         return checkpoint.network.encode(batch).float().cpu().numpy()
 
 

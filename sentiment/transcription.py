@@ -18,6 +18,7 @@ import numpy as np
 from sentiment.datatypes import Word
 from sentiment.errors import TranscriptionError
 from sentiment.media_datatypes import AudioTrack
+from sentiment.memory import large_work
 from sentiment.whisper_files import WhisperFiles, find_whisper_files, is_distilled
 from sentiment.word_pieces import join_pieces, place_words
 from sentiment.words import join_words
@@ -244,7 +245,15 @@ def _open_transcriber(files: WhisperFiles, device: str) -> Transcriber:
 
     fast = {"cpu": "int8", "cuda": "float16"}[device]
     compute_type = fast if fast in ctranslate2.get_supported_compute_types(device) else "float32"
-    whisper = WhisperModel(str(files.folder), device=device, compute_type=compute_type)
+
+    class TurnTakingWhisper(WhisperModel):
+        """Its encoder, which weighs every moment of half a minute against every other, waits for its turn."""
+
+        def encode(self, features: np.ndarray) -> Any:
+            with large_work(device):
+                return super().encode(features)
+
+    whisper = TurnTakingWhisper(str(files.folder), device=device, compute_type=compute_type)
     if device == "cuda":  # CTranslate2 looks for cuBLAS only when it first multiplies
         silence = np.zeros(SAMPLE_RATE_HZ, np.float32)
         segments, _ = whisper.transcribe(silence, language="en", beam_size=1, temperature=0.0, max_new_tokens=1)

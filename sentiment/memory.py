@@ -1,0 +1,59 @@
+"""Why memory does not grow with the length of a video, beyond what the analysis itself keeps of it: almost nothing.
+
+Three things outside of it would let memory grow for minutes: the C library's way of serving threads, a cache in the
+library that convolves, and the two largest pieces of work whenever they happen to meet. What each is worth is
+measured by `make bench-speed`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+ONEDNN_CACHED_KERNELS: Final = 16
+"""How many compiled kernels oneDNN, which convolves on a CPU, keeps for later; by itself 1,024.
+
+A kernel fits one shape of tensors, and hardly two batches of utterances have the same: what is kept is seldom used
+again, and grew to 150 MB within ten minutes of video. Layers of one shape follow each other, so a few are enough.
+"""
+
+MALLOC_ARENAS: Final = 2
+"""Into how many arenas the C library's malloc sorts what threads ask for; by itself eight for each core.
+
+What is free in one arena is not given to a thread of another: 90 MB lay idle so.
+"""
+
+_M_ARENA_MAX: Final = -8
+"""glibc's malloc.h."""
+
+_large_work = threading.Lock()
+
+
+def keep_memory_level() -> None:
+    """Tells the libraries of this process to hold on to less; call it before there are many threads.
+
+    What the environment says of the same goes first. Without glibc there are no such arenas, and nothing to limit.
+    """
+    os.environ.setdefault(
+        "ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(ONEDNN_CACHED_KERNELS)
+    )  # read at the first convolution
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
+    if mallopt is not None and "MALLOC_ARENA_MAX" not in os.environ:
+        mallopt(_M_ARENA_MAX, MALLOC_ARENAS)
+
+
+@contextmanager
+def large_work(device_type: str) -> Iterator[None]:
+    """For what takes a hundred megabytes for a moment: on "cpu" one thread at a time enters, elsewhere all do.
+
+    On a CPU each such work uses all cores, so that two at once take about as long as one after the other.
+    """
+    if device_type != "cpu":
+        yield
+        return
+    with _large_work:
+        yield
