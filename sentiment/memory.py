@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -33,6 +33,14 @@ _M_ARENA_MAX: Final = -8
 _large_work = threading.Lock()
 
 
+def _of_the_c_library(name: str) -> Callable[..., int] | None:
+    """That function of the C library; None where it has none of the name: only glibc has those asked for here."""
+    return getattr(ctypes.CDLL(None), name, None) if os.name == "posix" else None
+
+
+_mallopt, _malloc_trim = _of_the_c_library("mallopt"), _of_the_c_library("malloc_trim")
+
+
 def keep_memory_level() -> None:
     """Tells the libraries of this process to hold on to less; call it before there are many threads.
 
@@ -41,19 +49,21 @@ def keep_memory_level() -> None:
     os.environ.setdefault(
         "ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(ONEDNN_CACHED_KERNELS)
     )  # read at the first convolution
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
-    if mallopt is not None and "MALLOC_ARENA_MAX" not in os.environ:
-        mallopt(_M_ARENA_MAX, MALLOC_ARENAS)
+    if _mallopt is not None and "MALLOC_ARENA_MAX" not in os.environ:
+        _mallopt(_M_ARENA_MAX, MALLOC_ARENAS)
 
 
 @contextmanager
 def large_work(device_type: str) -> Iterator[None]:
     """For what takes a hundred megabytes for a moment: on "cpu" one thread at a time enters, elsewhere all do.
 
-    On a CPU each such work uses all cores, so that two at once take about as long as one after the other.
+    On a CPU each such work uses all cores, so that two at once take about as long as one after the other. What it
+    took goes back to the system afterwards: in malloc's hands it would not fit whatever comes next.
     """
     if device_type != "cpu":
         yield
         return
     with _large_work:
         yield
+        if _malloc_trim is not None:
+            _malloc_trim(0)  # some 20 ms
