@@ -1,8 +1,8 @@
 """Why memory does not grow with the length of a video, beyond what the analysis itself keeps of it: almost nothing.
 
 Three things outside of it would let memory grow for minutes: the C library's way of serving threads, a cache in the
-library that convolves, and the two largest pieces of work whenever they happen to meet. What each is worth is
-measured by `make bench-speed`.
+library that convolves, and the two largest pieces of work whenever they happen to meet. `make bench-speed` measures
+what remains.
 """
 
 from __future__ import annotations
@@ -46,9 +46,8 @@ def keep_memory_level() -> None:
 
     What the environment says of the same goes first. Without glibc there are no such arenas, and nothing to limit.
     """
-    os.environ.setdefault(
-        "ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(ONEDNN_CACHED_KERNELS)
-    )  # read at the first convolution
+    # oneDNN reads it at the first convolution, and has no other door in PyTorch.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(ONEDNN_CACHED_KERNELS))
     if _mallopt is not None and "MALLOC_ARENA_MAX" not in os.environ:
         _mallopt(_M_ARENA_MAX, MALLOC_ARENAS)
 
