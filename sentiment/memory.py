@@ -56,13 +56,19 @@ def keep_memory_level() -> None:
 def large_work(device_type: str) -> Iterator[None]:
     """For what takes a hundred megabytes for a moment: on "cpu" one thread at a time enters, elsewhere all do.
 
-    On a CPU each such work uses all cores, so that two at once take about as long as one after the other. What it
-    took goes back to the system afterwards: in malloc's hands it would not fit whatever comes next.
+    On a CPU each such work uses all cores, so that two at once take about as long as one after the other. What is
+    free goes back to the system before and afterwards: in malloc's hands it would not fit whatever comes next.
     """
     if device_type != "cpu":
         yield
         return
     with _large_work:
+        _give_back_what_is_free()
         yield
-        if _malloc_trim is not None:
-            _malloc_trim(0)  # some 20 ms
+        _give_back_what_is_free()
+
+
+def _give_back_what_is_free() -> None:
+    """Takes some 20 ms at most."""
+    if _malloc_trim is not None:
+        _malloc_trim(0)
