@@ -49,8 +49,10 @@ lint: setup $(STAMPS)/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# Two files of tests at a time: much of a test is waiting for a browser. One thread each, so that they do not get
+# into each other's way.
 test: lint offline-models test-tools
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: setup $(STAMPS)/dev test-tools
 	rm -rf $(BENCH)

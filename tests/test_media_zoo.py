@@ -22,16 +22,15 @@ MOST_SECONDS = 60.0
 MOST_MEMORY_BYTES = 900 * 2**20
 """The decoder's at its largest, which 8K takes; a hundred megabytes are usual."""
 
-SHARED_MEMORY = Path("/dev/shm")
-
 
 class Zoo:
     """One decoder reads file after file; what was found is kept for the table."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        others = psutil.Process().children()
         self.decoder = DecoderProcess()
-        self.process = next(p for p in psutil.Process().children() if "sentiment.decoder_server" in p.cmdline())
+        [self.process] = set(psutil.Process().children()) - set(others)
         self.outcomes: dict[str, str] = {}
         self.groups: dict[str, dict[str, str]] = {}
 
@@ -54,7 +53,6 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zoo]:
     """What it leaves is seen at the end."""
     folder = tmp_path_factory.mktemp("zoo")
     temporary = tmp_path_factory.mktemp("temporary")
-    shared_before = shared_memory()
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("TMPDIR", str(temporary))
         zoo = Zoo(folder)
@@ -64,11 +62,6 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zoo]:
     zoo.decoder.close()
     assert not zoo.process.is_running()
     assert list(temporary.iterdir()) == [], "the decoder left temporary files"
-    assert shared_memory() == shared_before
-
-
-def shared_memory() -> list[str]:
-    return sorted(path.name for path in SHARED_MEMORY.iterdir()) if SHARED_MEMORY.is_dir() else []
 
 
 @pytest.mark.parametrize("number", range(len(KINDS)), ids=[kind.name.encode("ascii", "replace") for kind in KINDS])
