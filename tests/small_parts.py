@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 import wave
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +24,15 @@ from sentiment.prediction import SUBSETS
 from sentiment.whisper_files import OFFLINE_PACKAGES
 
 FRAMES_PER_SECOND = 10
+PATIENCE_SECONDS = 120
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Fails where it is not so within PATIENCE_SECONDS."""
+    patience_ends = time.monotonic() + PATIENCE_SECONDS
+    while not is_so():
+        assert time.monotonic() < patience_ends
+        time.sleep(0.01)
 
 
 def tiny_tokenizer() -> Tokenizer:

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 from media_zoo import KINDS, TABLE, Found, Kind, examine, observe, table
-from small_parts import require_whisper, save_random_checkpoint
+from small_parts import require_whisper, save_random_checkpoint, wait_until
 from zoo_groups import GROUPS, observe_group
 
 from sentiment.decoder_process import DecoderProcess
@@ -21,6 +21,8 @@ MOST_SECONDS = 60.0
 
 MOST_MEMORY_BYTES = 900 * 2**20
 """The decoder's at its largest, which 8K takes; a hundred megabytes are usual."""
+
+SHARED_MEMORY = Path("/dev/shm")
 
 
 class Zoo:
@@ -53,6 +55,7 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zoo]:
     """What it leaves is seen at the end."""
     folder = tmp_path_factory.mktemp("zoo")
     temporary = tmp_path_factory.mktemp("temporary")
+    shared_before = shared_memory()
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("TMPDIR", str(temporary))
         zoo = Zoo(folder)
@@ -62,6 +65,11 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zoo]:
     zoo.decoder.close()
     assert not zoo.process.is_running()
     assert list(temporary.iterdir()) == [], "the decoder left temporary files"
+    wait_until(lambda: shared_memory() <= shared_before)  # tests beside this one have some for a moment
+
+
+def shared_memory() -> set[str]:
+    return {path.name for path in SHARED_MEMORY.iterdir()} if SHARED_MEMORY.is_dir() else set()
 
 
 @pytest.mark.parametrize("number", range(len(KINDS)), ids=[kind.name.encode("ascii", "replace") for kind in KINDS])

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from media_files import write_media
-from small_parts import require_whisper, save_random_checkpoint, spoken_sound
+from small_parts import PATIENCE_SECONDS, require_whisper, save_random_checkpoint, spoken_sound, wait_until
 from timelines import sample_timeline
 
 from sentiment.datatypes import Timeline
@@ -26,7 +26,6 @@ from sentiment.studio.session import Playable, Session, StageProgress, follow_an
 from sentiment.studio.time_left import USUAL_COSTS, TimeLeft, time_left_in_words
 from sentiment.transcription import Transcriber
 
-PATIENCE_SECONDS = 120
 LINES = ("The party was wonderful tonight.", "Nobody came to the meeting this morning.")
 
 
@@ -48,13 +47,6 @@ def long_talk(speech_file: Callable[..., Path], media_folder: Path) -> Path:
 
 def analysis_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith(("analysis", "look-ahead"))]
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    patience_ends = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < patience_ends
-        time.sleep(0.01)
 
 
 # ---------------------------------------------------------------- the time left
