@@ -60,6 +60,8 @@ class ClipSettings:
     taken as absent."""
     context_utterances: int = 0
     """How many earlier utterances the words are read with, as BERT's segment B."""
+    following_utterances: int = 0
+    """How many later ones: what somebody answers tells how a line was meant. The last line of a recording has none."""
 
     def __post_init__(self) -> None:
         for name in ("frame_count", "frame_size_px", "sample_rate_hz", "n_fft", "hop_length", "n_mels"):
@@ -78,8 +80,9 @@ class ClipSettings:
                 raise SettingsError(f"clip setting {name} must be positive, got {getattr(self, name)}")
         if self.max_tokens < 3:
             raise SettingsError(f"clip setting max_tokens must be at least 3, got {self.max_tokens}")
-        if self.context_utterances < 0:
-            raise SettingsError(f"clip setting context_utterances must be >= 0, got {self.context_utterances}")
+        for name in ("context_utterances", "following_utterances"):
+            if getattr(self, name) < 0:
+                raise SettingsError(f"clip setting {name} must be >= 0, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +96,7 @@ class ClipInputs:
     speech_states: torch.Tensor | None = None
     """(state_size, num_states) float32: what the speech encoder makes of the same sound."""
     token_ids: torch.Tensor | None = None
-    """(num_tokens,) int64: [CLS] utterance [SEP], and context [SEP] where there is some."""
+    """(num_tokens,) int64: [CLS] utterance [SEP], then what was said before and after it; see `sentiment.clips`."""
     token_type_ids: torch.Tensor | None = None
     """(num_tokens,) int64: 0 for the utterance, 1 for its context."""
     utterance_mask: torch.Tensor | None = None

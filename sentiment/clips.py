@@ -47,25 +47,37 @@ def words_to_read(segment: Segment, language: str | None, settings: ClipSettings
 
 
 def _tokenize(
-    text: str, context: Sequence[str], settings: ClipSettings, tokenizer: Tokenizer
+    text: str, context: Sequence[str], following: Sequence[str], settings: ClipSettings, tokenizer: Tokenizer
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Token ids, token types and utterance mask, each (num_tokens,), num_tokens <= settings.max_tokens.
 
-    The utterance is segment A and what was said before it segment B:
+    The utterance is segment A; what was said before it, and then what was said after it, is segment B:
 
-        [CLS] no way [SEP] she said yes [SEP]
-          0   0   0    0    1   1   1     1     token_type_ids
-              x   x                             utterance_mask
+        [CLS] no way [SEP] she said yes [SEP] i know [SEP]
+          0   0   0    0    1   1   1     1   1   1    1     token_type_ids
+              x   x                                          utterance_mask
+
+    Where nothing was said after it, its separator is left out, too; where something was, the one before it never is.
+    What follows takes at most half of the room that the utterance leaves.
     """
     start, separator = _mark_id(tokenizer, "[CLS]"), _mark_id(tokenizer, "[SEP]")
-    own = tokenizer.encode(normalize_text(text), add_special_tokens=False).ids[: settings.max_tokens - 2]
+
+    def ids_of(*lines: str) -> list[int]:
+        return tokenizer.encode(" ".join(map(normalize_text, lines)), add_special_tokens=False).ids
+
+    own = ids_of(text)[: settings.max_tokens - 2]
     token_ids = [start, *own, separator]
     num_earlier = min(settings.context_utterances, len(context))
-    earlier = " ".join(normalize_text(line) for line in context[len(context) - num_earlier :])
+    earlier = ids_of(*context[len(context) - num_earlier :])
+    later = ids_of(*following[: settings.following_utterances])
     room = settings.max_tokens - len(token_ids) - 1
     context_ids: list[int] = []
-    if earlier and room > 0:
-        context_ids = [*tokenizer.encode(earlier, add_special_tokens=False).ids[-room:], separator]
+    if later and room > 2:
+        later = later[: room // 2]
+        room -= len(later) + 1
+        context_ids = [*earlier[max(0, len(earlier) - room) :], separator, *later, separator]
+    elif earlier and room > 0:
+        context_ids = [*earlier[-room:], separator]
     token_type_ids = [0] * len(token_ids) + [1] * len(context_ids)
     # An utterance without a single known character still has [CLS] and [SEP] to be read from.
     first, last = (1, 1 + len(own)) if own else (0, 2)
@@ -206,19 +218,22 @@ class ClipPreprocessor:
         self,
         text: str | None = None,
         context: Sequence[str] = (),
+        following: Sequence[str] = (),
         audio: AudioTrack | None = None,
         images: Sequence[np.ndarray] | None = None,
     ) -> ClipInputs:
         """Tensors for whatever is given; what is None, empty or blank, or not read by the network, is absent.
 
-        `context` holds earlier utterances, oldest first. `images` are the frame_count pictures of
-        the segment, (H, W, 3) uint8 RGB, already cropped to the face where `framing` is "face".
+        `context` holds earlier utterances, oldest first, and `following` later ones, next first. `images` are the
+        frame_count pictures of the segment, (H, W, 3) uint8 RGB, already cropped to the face where `framing` is "face".
         """
         if images is not None and len(images) not in (0, self.settings.frame_count):
             raise ValueError(f"a clip has {self.settings.frame_count} frames, got {len(images)}")
         token_ids = token_type_ids = utterance_mask = log_mel = speech_states = None
         if "text" in self.settings.modalities and text is not None and text.strip():
-            token_ids, token_type_ids, utterance_mask = _tokenize(text, context, self.settings, self.tokenizer)
+            token_ids, token_type_ids, utterance_mask = _tokenize(
+                text, context, following, self.settings, self.tokenizer
+            )
         if "audio" in self.settings.modalities and audio is not None and len(audio.samples):
             log_mel, speech_states = self.hear(audio)
         return ClipInputs(

@@ -125,8 +125,9 @@ def choose_streams(source: MediaSource) -> StreamChoice:
     video, audio = (_first_decodable(source, candidates[kind]) for kind in ("video", "audio"))
     chosen = [stream for stream in (video, audio) if stream is not None]
     if not chosen:
+        encrypted = "is encrypted and " if _begins_encrypted(source) else ""
         raise MediaError(
-            f"{name_of(source)} holds no picture and no sound that can be decoded; expected is {ACCEPTED}."
+            f"{name_of(source)} {encrypted}holds no picture and no sound that can be decoded; expected is {ACCEPTED}."
         )
     origin_seconds = min(stream.start_seconds for stream in chosen)
     duration_seconds = (
@@ -183,6 +184,21 @@ def _first_decodable(source: MediaSource, stream_indices: list[int]) -> _Decodab
                 seconds = getattr(frame, "samples", 0) / (getattr(frame, "sample_rate", 0) or 1)
                 return _Decodable(index, frame_seconds(frame, 0.0) or 0.0, seconds or _usual_frame_seconds(stream))
     return None
+
+
+def _begins_encrypted(source: MediaSource) -> bool:
+    """Whether the file says that its first packet needs a key."""
+    with open_container(source) as container:
+        packet = next(_packets(container, [*container.streams.video, *container.streams.audio]), None)
+        return packet is not None and _is_encrypted(packet)
+
+
+def _is_encrypted(packet: Packet) -> bool:
+    """Whether the packet needs a key (Common Encryption, ISO/IEC 23001-7).
+
+    Decoders are not told: now and then they find a frame in what is noise to them.
+    """
+    return packet.has_sidedata("encryption_info")
 
 
 def _end_seconds(source: MediaSource, frame_seconds: Mapping[int, float]) -> float:
@@ -247,6 +263,8 @@ def decoded_frames(container: InputContainer, stream: Stream) -> Iterator[Frame]
     if stream.type == "video":
         stream.codec_context.thread_type = "AUTO"
     for packet in _packets(container, [stream]):
+        if _is_encrypted(packet):
+            continue
         try:
             frames = packet.decode()
         except MemoryError:

@@ -1,11 +1,12 @@
 """The whole path: one file goes in, its timeline comes out, growing as it is made.
 
-    listen   a window of sound becomes words, and words become segments
+    listen   a window of sound becomes words, and words become segments, each in the context of those around it
     watch    each segment's frames are read, its face is followed, and all of it becomes tensors
     feel     the network answers for a batch of segments
 
-Frames are dropped with their segment and sound with its window, so memory does not grow with the file. The next
-window is listened to while this one is watched: Whisper and the network let go of Python's lock.
+Frames are dropped with their segment and sound with its window, or with the next where an utterance waits for what
+follows it, so memory does not grow with the file. The next window is listened to while this one is watched: Whisper
+and the network let go of Python's lock.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import NamedTuple
 from sentiment.checkpoint import Checkpoint, load_checkpoint
 from sentiment.clip_datatypes import ClipInputs
 from sentiment.clips import words_to_read
+from sentiment.context import Line, LineInContext, put_in_context
 from sentiment.datatypes import FaceCandidate, Segment, SegmentPrediction, Timeline
 from sentiment.decoding import name_of
 from sentiment.edits import NO_EDITS, Edits
@@ -89,10 +91,10 @@ def stream_analysis(
         _check_viewing(media, models, settings)
         analysis = _Analysis(media, models, settings, on_progress)
         with closing(analysis.listen()) as windows:
-            for heard in windows:
-                for batch in _batches(heard.segments, settings.batch_segments):
-                    analysis.feel(list(analysis.watch(batch, heard)))
-                    yield analysis.timeline(batch[-1].end_seconds)
+            for lines in put_in_context(map(analysis.lines, windows), models.checkpoint.clip_settings):
+                for batch in _batches(lines, settings.batch_segments):
+                    analysis.feel(list(analysis.watch(batch)))
+                    yield analysis.timeline(batch[-1].line.segment.end_seconds)
         yield analysis.finish()
 
 
@@ -140,7 +142,6 @@ class _Analysis:
         self._listening: LookAhead[Heard, tuple[ListeningStage, float]] = LookAhead(
             partial(listen, media, models, settings)
         )
-        self._context: deque[str] = deque(maxlen=self._clip_settings.context_utterances)
         self._language: str | None = None
         self._predictions: list[SegmentPrediction] = []
         self._video = describe_media(media)
@@ -152,21 +153,25 @@ class _Analysis:
         """What is heard, window by window: the next one while the newest is watched."""
         return self._listening.items(self._tell)
 
-    def watch(self, segments: Sequence[Segment], heard: Heard) -> Iterator[_Seen]:
-        """The tensors of each segment; its frames and its sound are dropped before the next one is read."""
+    def lines(self, heard: Heard) -> list[Line]:
+        """What the network is to read and to hear of each segment of a window."""
         audio, self._language = heard.window.audio, heard.language
-        preprocessor = self._models.checkpoint.preprocessor
-        for segment in segments:
-            look = self._looking.at(segment)
+        lines = []
+        for segment in heard.segments:
+            words = voice = None
             if segment.kind == "speech":
                 # Nobody's mood is read from a fan: sound counts only where there is a voice.
                 voice = None if audio is None else audio.between(segment.start_seconds, segment.end_seconds)
                 words = words_to_read(segment, self._language, self._clip_settings)
-                clip = preprocessor.make(words, tuple(self._context), voice, look.images)
-                if words is not None:
-                    self._context.append(words)
-            else:
-                clip = preprocessor.make(images=look.images)
+            lines.append(Line(segment, words, voice))
+        return lines
+
+    def watch(self, lines: Sequence[LineInContext]) -> Iterator[_Seen]:
+        """The tensors of each segment; its frames are dropped before the next one is read."""
+        preprocessor = self._models.checkpoint.preprocessor
+        for (segment, words, voice), context, following in lines:
+            look = self._looking.at(segment)
+            clip = preprocessor.make(words, context, following, voice, look.images)
             others = tuple(preprocessor.make(images=images) for images in look.images_of_others)
             self._report("watch", segment.end_seconds)
             yield _Seen(segment, clip, look.faces, others, look.thumbnail)
@@ -225,9 +230,9 @@ def _check_viewing(media: MediaFile, models: LoadedModels, settings: AnalysisSet
             raise MediaError(f"{name_of(media.path)} has no picture; to watch somebody there has to be one.")
 
 
-def _batches(segments: Sequence[Segment], size: int) -> Iterator[Sequence[Segment]]:
-    for start in range(0, len(segments), size):
-        yield segments[start : start + size]
+def _batches(lines: Sequence[LineInContext], size: int) -> Iterator[Sequence[LineInContext]]:
+    for start in range(0, len(lines), size):
+        yield lines[start : start + size]
 
 
 def _choose_device(device: str) -> str:

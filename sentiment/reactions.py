@@ -151,17 +151,29 @@ def reactions_headline(reactions: Reactions) -> str:
     if reactions.overall_mean is None:
         return f"{who}: no face could be read in any recording."
     parts = [f"{format_score(reactions.overall_mean)} on average"]
+    standing_out = moments_standing_out(reactions)
     if reactions.highest is None or reactions.lowest is None:
         parts.append("at no moment has half of them an answer")
-    elif format_score(reactions.highest.mean) == format_score(reactions.lowest.mean):
+    elif "highest" not in standing_out:
         parts.append("the same all through")
-    else:
-        for name, moment in (("highest", reactions.highest), ("lowest", reactions.lowest)):
-            parts.append(f"{name} at {format_clock(moment.start_seconds)} ({format_score(moment.mean)})")
-    divided = reactions.most_divided
-    if divided is not None and divided.deviation is not None and format_score(divided.deviation) != format_score(0.0):
-        parts.append(f"most divided at {format_clock(divided.start_seconds)}")
+    for name, moment in standing_out.items():
+        score = f" ({format_score(moment.mean)})" if name != "most divided" else ""
+        parts.append(f"{name} at {format_clock(moment.start_seconds)}{score}")
     return f"{who}: {', '.join(parts)}."
+
+
+def moments_standing_out(reactions: Reactions) -> dict[str, ReactionMoment]:
+    """Under "highest", "lowest" and "most divided", those moments that a person is told something of.
+
+    A mean that is the same all through has no highest and no lowest, and viewers who agree are nowhere divided.
+    """
+    highest, lowest, divided = reactions.highest, reactions.lowest, reactions.most_divided
+    found: dict[str, ReactionMoment] = {}
+    if highest is not None and lowest is not None and format_score(highest.mean) != format_score(lowest.mean):
+        found |= {"highest": highest, "lowest": lowest}
+    if divided is not None and divided.deviation is not None and format_score(divided.deviation) != format_score(0.0):
+        found["most divided"] = divided
+    return found
 
 
 def coverage_notes(reactions: Reactions) -> list[str]:

@@ -6,14 +6,15 @@ face the encoder has spoken already. The fusion answers for those segments; all 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from sentiment.clips import words_to_read
+from sentiment.context import Line, WordsInContext, put_in_context
 from sentiment.datatypes import FaceCandidate, Segment, SegmentPrediction, Timeline
 from sentiment.edits import Edits
 from sentiment.errors import SettingsError
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from sentiment.pipeline import LoadedModels
 
 _TEXT, _VIDEO = MODALITIES.index("text"), MODALITIES.index("video")
-
-_Reading = tuple[str, tuple[str, ...]]
-"""What the words' encoder reads: the utterance, and its context, oldest first."""
 
 
 def rescore(timeline: Timeline, models: LoadedModels, edits: Edits) -> Timeline:
@@ -96,19 +94,17 @@ def _corrected(prediction: SegmentPrediction, index: int, edits: Edits) -> Segme
     return replace(prediction, segment=segment, as_heard=None if segment == heard else heard)
 
 
-def _readings(segments: Sequence[Segment], language: str | None, checkpoint: Checkpoint) -> list[_Reading | None]:
+def _readings(segments: Sequence[Segment], language: str | None, checkpoint: Checkpoint) -> list[WordsInContext | None]:
     """What the words' encoder reads of each segment; None where it reads nothing."""
     settings = checkpoint.clip_settings
     if "text" not in settings.modalities:
         return [None] * len(segments)
-    readings: list[_Reading | None] = []
-    earlier: deque[str] = deque(maxlen=settings.context_utterances)
-    for segment in segments:
-        words = words_to_read(segment, language, settings)
-        readings.append(None if words is None else (words, tuple(earlier)))
-        if words is not None:
-            earlier.append(words)
-    return readings
+    lines = [Line(segment, words_to_read(segment, language, settings)) for segment in segments]
+    in_context = chain.from_iterable(put_in_context([lines], settings))
+    return [
+        None if line.words is None else WordsInContext(line.words, context, following)
+        for line, context, following in in_context
+    ]
 
 
 def _words_features(

@@ -296,7 +296,7 @@ KINDS: tuple[Kind, ...] = (
          patch(partial(video, options=FASTSTART), b"ftyp", -8, HUGE), NO_MEDIA),
     Kind("bomb.mkv", "a packet of 64 MB, packed into 64 KB", bomb, Found(0.1, (160, 120), False, {0.0: 0})),
     Kind("encrypted.mp4", "encrypted (Common Encryption)",
-         partial(video, sound_seconds=2.0, options=ENCRYPTED), NOTHING),
+         partial(video, sound_seconds=2.0, options=ENCRYPTED), f"is encrypted and {NOTHING}"),
     Kind("encrypted.mkv", "encrypted (Matroska)", lambda p: odd.matroska(
          p, [(40 * n, noise(900)) for n in range(50)], codec="V_MPEG4/ISO/AVC", track_extra=odd.AES), NO_MEDIA),
     Kind("no index.mp4", "cut before the index at its end",

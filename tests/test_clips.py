@@ -20,11 +20,18 @@ from train.corpora import Example
 from train.dataset import ExampleDataset, load_audio, load_image
 
 SETTINGS = ClipSettings(frame_count=4, frame_size_px=32, max_tokens=16, context_utterances=2)
+FOLLOWING_SETTINGS = replace(SETTINGS, following_utterances=1)
 
 
 @pytest.fixture(scope="module")
 def preprocessor() -> ClipPreprocessor:
     return ClipPreprocessor(SETTINGS, tiny_tokenizer())
+
+
+@pytest.fixture(scope="module")
+def following() -> ClipPreprocessor:
+    """The same, which also reads what is said after an utterance."""
+    return ClipPreprocessor(FOLLOWING_SETTINGS, tiny_tokenizer())
 
 
 def tone(seconds: float, loudness: float = 0.5) -> AudioTrack:
@@ -57,6 +64,30 @@ def test_context_is_segment_b_and_not_pooled(preprocessor: ClipPreprocessor) -> 
     assert torch.equal(with_context.token_ids[:length], alone.token_ids)
     assert with_context.token_type_ids.tolist() == [0] * length + [1] * 3  # y, z and [SEP]: two utterances are read
     assert with_context.utterance_mask.sum() == alone.utterance_mask.sum() == 2
+
+
+def test_what_is_said_after_comes_last_and_is_marked_off(following: ClipPreprocessor) -> None:
+    separator = following.tokenizer.token_to_id("[SEP]")
+    alone, before = following.make(text="ab"), following.make(text="ab", context=["x"])
+    after = following.make(text="ab", following=["y", "z"])
+    both = following.make(text="ab", context=["x"], following=["y", "z"])
+    (y,) = following.tokenizer.encode("y", add_special_tokens=False).ids
+    assert after.token_ids.tolist() == [*alone.token_ids.tolist(), separator, y, separator]  # one utterance is read
+    assert both.token_ids.tolist() == [*before.token_ids.tolist(), y, separator]
+    assert both.token_type_ids.tolist() == [*before.token_type_ids.tolist(), 1, 1]
+    assert both.utterance_mask.sum() == alone.utterance_mask.sum()
+
+
+def test_what_is_said_after_takes_no_more_than_half_of_the_room(following: ClipPreprocessor) -> None:
+    """16 tokens: 4 of the utterance, its [CLS] and [SEP], and two more [SEP] leave 8."""
+    long = "e f g h i j k l m n o p q"
+    clip = following.make(text="a b c d", context=[long], following=[long])
+    separators = (clip.token_ids == following.tokenizer.token_to_id("[SEP]")).nonzero().flatten().tolist()
+    assert separators == [5, 10, 15]
+    first = following.tokenizer.encode(long, add_special_tokens=False).ids
+    assert clip.token_ids[11:15].tolist() == first[:4] and clip.token_ids[6:10].tolist() == first[-4:]
+    full = following.make(text="a b c d e f g h i j k l m n o p q", following=["r"])
+    assert len(full.token_ids) == 16 and full.token_type_ids.sum() == 0
 
 
 def test_long_text_is_cut_to_its_limit_and_keeps_its_own_words(preprocessor: ClipPreprocessor) -> None:
@@ -114,7 +145,7 @@ def test_a_speech_encoder_must_be_there_if_and_only_if_the_settings_name_one() -
 def test_what_a_network_has_not_learned_to_read_is_absent() -> None:
     preprocessor = ClipPreprocessor(replace(SETTINGS, modalities=("text",)), tiny_tokenizer())
     images = [np.zeros((8, 8, 3), np.uint8)] * SETTINGS.frame_count
-    assert preprocessor.make("words", (), tone(1.0), images).present == ("text",)
+    assert preprocessor.make("words", audio=tone(1.0), images=images).present == ("text",)
     with pytest.raises(SettingsError, match="text, audio, video"):
         replace(SETTINGS, modalities=("video", "text"))
 
@@ -174,19 +205,20 @@ def test_batches_are_padded_and_say_what_is_present(preprocessor: ClipPreprocess
     assert collate(clips[:1]).frames is None
 
 
-def test_training_makes_the_same_inputs_as_use(preprocessor: ClipPreprocessor, tmp_path: Path) -> None:
+def test_training_makes_the_same_inputs_as_use(following: ClipPreprocessor, tmp_path: Path) -> None:
     """An example of a corpus, read by the training code, gives the very tensors that a segment would."""
     rng = np.random.default_rng(0)
     picture = cv2.imencode(".png", rng.integers(0, 256, (48, 48, 3), np.uint8))[1].tobytes()
     sound = tmp_path / "speech.wav"
     write_wav(sound, tone(0.7))
-    example = Example("meld", "1", "joy", "positive", "it’s on", ("oh",), audio=sound, image=picture)
-    (batch,) = ExampleDataset([example], preprocessor).batches(1)
+    example = Example("meld", "1", "joy", "positive", "it’s on", ("oh",), ("is it?",), audio=sound, image=picture)
+    (batch,) = ExampleDataset([example], following).batches(1)
     in_use = collate(
         [
-            preprocessor.make(
+            following.make(
                 text="it's on",
                 context=("oh",),
+                following=("is it?",),
                 audio=load_audio(sound, SETTINGS.sample_rate_hz),
                 images=[load_image(picture)] * SETTINGS.frame_count,
             )

@@ -22,6 +22,7 @@ from sentiment.errors import SettingsError
 from sentiment.labels import EMOTIONS, SENTIMENTS
 from sentiment.reactions import Recording, combine_reactions, coverage_notes, reactions_headline
 from sentiment.reactions_tables import reactions_csv, reactions_json, viewers_csv
+from sentiment.studio.reactions_panels import verdict
 from sentiment.timeline_json import timeline_json, timeline_to_dict
 
 
@@ -280,6 +281,7 @@ def test_one_viewer_has_a_mean_and_no_spread():
 def test_viewers_who_never_differ_have_no_moment_that_stands_out():
     reactions = combine_reactions([Recording(viewer(0.5, 0.501)), Recording(viewer(0.5, 0.499))])
     assert reactions_headline(reactions) == "2 viewers: +0.50 on average, the same all through."
+    assert "data-stimulus-seconds" not in verdict(reactions, failed=())  # no moment to go to
 
 
 def test_viewers_whose_face_was_never_seen_give_no_number():

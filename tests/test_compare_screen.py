@@ -169,6 +169,7 @@ def test_viewers_are_laid_over_what_they_watched_and_a_bad_recording_is_named(wa
     verdict = page.locator("#reactions-verdict")
     expect(verdict.locator(".headline")).to_contain_text("2 viewers")
     expect(verdict.locator(".left-out")).to_contain_text("notes.mp4")
+    expect(verdict.locator("button")).to_have_count(0)  # one picture, one answer: no moment stands out
     expect(page.locator("#viewers tbody tr")).to_have_count(2)
     expect(page.locator("#stimulus-plot .js-plotly-plot")).to_be_visible()
     content = json.loads(taken(page, "reactions.json"))
@@ -189,8 +190,6 @@ def test_a_click_on_the_reactions_moves_what_they_watched(watched: Page) -> None
     box = plot.bounding_box()
     head = page.locator("#reactions-plots .playhead").bounding_box()
     assert head["x"] + head["width"] / 2 == pytest.approx(box["x"] + 0.5 * box["width"], abs=3)
-    page.locator("#reactions-verdict button").first.click()
-    page.wait_for_function(f"{VIDEO}.currentTime < 0.1")
 
 
 def test_a_recording_can_be_moved_without_a_new_analysis(watched: Page) -> None:

@@ -48,7 +48,7 @@ def described(examples: list[Example]) -> list[tuple[str, str | None, str | None
 # ---------------------------------------------------------------- MELD
 
 
-def test_meld_orders_a_dialogue_by_utterance_and_gives_what_was_said_before(tmp_path):
+def test_meld_orders_a_dialogue_by_utterance_and_gives_what_was_said_around_it(tmp_path):
     write_meld(
         tmp_path,
         f"1,Third,Joey,joy,positive,4,7,{TIMES}",
@@ -64,11 +64,14 @@ def test_meld_orders_a_dialogue_by_utterance_and_gives_what_was_said_before(tmp_
         ("train/dia4_utt7", "joy", "positive", "train/dia4"),
     ]
     assert [e.context for e in examples] == [(), (), ("First, really",), ("First, really", "Second")]
+    assert [e.following for e in examples] == [(), ("Second", "Third"), ("Third",), ()]
 
 
-def test_meld_context_is_the_last_five(tmp_path):
+def test_meld_context_is_the_last_five_and_the_next_five(tmp_path):
     write_meld(tmp_path, *(f"{i},Line {i},Joey,neutral,neutral,0,{i},{TIMES}" for i in range(9)))
-    assert meld.load(tmp_path, "train")[-1].context == ("Line 3", "Line 4", "Line 5", "Line 6", "Line 7")
+    first, *_, last = meld.load(tmp_path, "train")
+    assert last.context == ("Line 3", "Line 4", "Line 5", "Line 6", "Line 7")
+    assert first.following == ("Line 1", "Line 2", "Line 3", "Line 4", "Line 5")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])

@@ -202,10 +202,11 @@ def test_what_was_recognised_survives_an_interruption(
     assert whisper.heard[0].sample_rate_hz == 16_000 and len(whisper.heard[0].samples) == 4000
 
 
-def test_context_is_what_was_heard_before_in_the_same_dialogue() -> None:
+def test_context_is_what_was_heard_around_it_in_the_same_dialogue() -> None:
     examples = [Example("meld", f"{d}-{i}", "joy", "positive", "written", group=d) for d in "ab" for i in range(3)]
     heard = as_heard(examples, {"a-0": "one", "a-1": "", "a-2": "two", "b-1": "three", "b-2": "four"})
     assert [e.context for e in heard] == [(), ("one",), ("one",), (), (), ("three",)]
+    assert [e.following for e in heard] == [("two",), ("two",), (), ("three", "four"), ("four",), ()]
     assert [e.text for e in heard] == ["one", "", "two", "", "three", "four"]
 
 

@@ -14,6 +14,7 @@ from small_parts import save_random_checkpoint
 from sentiment.checkpoint import Calibration, read_manifest
 from sentiment.errors import CheckpointError
 from sentiment.labels import EMOTIONS, SENTIMENTS
+from train.__main__ import main
 from train.calibration import NEVER_CERTAIN
 from train.corpora.catalog import CORPORA
 from train.joint_settings import JointRecipe
@@ -198,6 +199,30 @@ def test_it_is_rendered_from_the_checkpoint_that_is_on_disk(card, tmp_path):
     (tmp_path / "model" / RELIABILITY).touch()
     text = render_model_card(folder, card.known_failures)
     assert f"({FIGURES_FOLDER}/{RELIABILITY})" in text and "coverage.svg" not in text
+
+
+def test_a_network_of_words_alone_is_shown_beside_the_other(card, tmp_path, capsys):
+    folders = {name: save_random_checkpoint(tmp_path / name) for name in ("starter", "words", "voice")}
+    found = {"emotion": report(EMOTIONS), "sentiment": report(SENTIMENTS)}
+    for name, metrics in (("starter", card.metrics), ("words", {"text": found}), ("voice", {"audio": found})):
+        training = {"training": dataclasses.asdict(card.recipe), "metrics": metrics}
+        (folders[name] / "checkpoint.json").write_text(json.dumps({**read_manifest(folders[name]), **training}))
+    command = ["card", "--checkpoint", str(folders["starter"]), "--words-only"]
+    assert main([*command, str(folders["words"])]) == 0
+    assert read_manifest(folders["starter"])["metrics"]["words_only"] == found
+    assert "### Trained on words alone" in (folders["starter"] / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert main([*command, str(folders["voice"])]) == 2
+    assert "was measured on audio; expected is text alone" in capsys.readouterr().err
+
+
+def test_it_says_what_is_read_around_an_utterance(card):
+    def read_with(**clip: int) -> str:
+        recipe = dataclasses.replace(card.recipe, clip=dataclasses.replace(card.recipe.clip, **clip))
+        return render(dataclasses.replace(card, recipe=recipe))
+
+    assert "up to 3 earlier and 1 later utterances" in read_with(context_utterances=3, following_utterances=1)
+    assert "up to 2 earlier utterances" in read_with(context_utterances=2, following_utterances=0)
+    assert "read beside" not in read_with(context_utterances=0, following_utterances=0)
 
 
 def test_tables_are_whole(card):

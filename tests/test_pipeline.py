@@ -226,6 +226,15 @@ def test_words_are_read_with_what_was_said_before(folder: Path, spoken: Path, mo
     assert np.array_equal(alone[1].features[1], in_context[1].features[1])  # the voice has no context
 
 
+def test_words_are_read_with_what_is_said_after(folder: Path, spoken: Path, models: LoadedModels) -> None:
+    aware = load_models(save_random_checkpoint(folder / "following", following_utterances=1), device="cpu")
+    alone, in_context = (analyze_video(spoken, m, ENGLISH).segments for m in (models, aware))
+    first, *_, last = (i for i, p in enumerate(alone) if p.segment.kind == "speech")
+    assert np.allclose(alone[last].features, in_context[last].features, atol=1e-5)
+    assert not np.allclose(alone[first].features[0], in_context[first].features[0], atol=1e-2)
+    assert [p.segment for p in alone] == [p.segment for p in in_context]
+
+
 def test_bad_input_is_one_sentence(folder: Path, spoken: Path, models: LoadedModels) -> None:
     text = folder / "text.mp4"
     text.write_text("This is no video.")

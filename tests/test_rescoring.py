@@ -32,7 +32,8 @@ LINES = ("I am so happy that you came tonight.", "The meeting starts at nine.", 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> LoadedModels:
     require_whisper()
-    return load_models(save_random_checkpoint(tmp_path_factory.mktemp("weights"), context_utterances=1), device="cpu")
+    folder = tmp_path_factory.mktemp("weights")
+    return load_models(save_random_checkpoint(folder, context_utterances=1, following_utterances=1), device="cpu")
 
 
 def two_faces(_: int) -> np.ndarray:
@@ -105,12 +106,12 @@ def test_only_what_is_changed_is_encoded(
     monkeypatch.setattr(rescoring, "encode", lambda c, clips: encoded.append(len(clips)) or encode(c, clips))
     last = speech(timeline)[-1]
     rescore(timeline, models, Edits(words={last: "We will never see each other again."}))
-    assert encoded == [1]
+    assert encoded == [2]  # with the one that it follows
     first = speech(timeline)[0]
     rescore(timeline, models, Edits(words={first: "No."}))
-    assert encoded == [1, 2]  # the one that has it as its context, too
+    assert encoded == [2, 2]  # with the one that it is the context of
     rescore(timeline, models, Edits(faces=(list_faces(timeline)[1].track,)))
-    assert encoded == [1, 2]
+    assert encoded == [2, 2]
 
 
 def test_no_edits_give_the_first_answers_again(models: LoadedModels, timeline: Timeline) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import wave
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from small_parts import save_random_checkpoint, tiny_tokenizer
 
 from sentiment.checkpoint import load_checkpoint
@@ -21,11 +24,11 @@ from sentiment.model import Fusion, FusionNetwork, NetworkSettings
 from train.__main__ import main
 from train.augment import flatten_punctuation, mask_spectrogram, pseudo_clips, roughen_sound
 from train.corpora import Example
-from train.dataset import ExampleDataset, load_audio
+from train.dataset import UNKNOWN, ExampleDataset, load_audio
 from train.fusion import FeatureBank, Mixer, fit_fusion, whole_bank
 from train.junk import junk_clips
-from train.loop import EncoderWithHead, class_weights, pair_logits_of
-from train.phase import RunFiles, run_phase
+from train.loop import EncoderWithHead, class_weights, pair_logits_of, pair_losses
+from train.phase import PhaseResult, RunFiles, run_phase
 from train.settings import FusionSettings, PhaseSettings, Recipe, from_table, load_recipe
 
 CLIP = ClipSettings(frame_count=2, frame_size_px=32)
@@ -266,6 +269,15 @@ def test_as_many_lines_are_read_flat_as_the_phase_says_and_none_in_use() -> None
     assert {dataset._read(i, None)[0] for i in range(300)} == {"We won!"}
 
 
+def test_lines_around_are_forgotten_in_training_from_the_far_end_and_none_in_use() -> None:
+    example = Example("meld", "1", "joy", None, text="now", context=("a", "b", "c"), following=("x", "y", "z"))
+    settings = replace(CLIP, context_utterances=2, following_utterances=2)
+    dataset = ExampleDataset([example], ClipPreprocessor(settings, tiny_tokenizer()))
+    assert dataset._read(0, None) == ("now", ("b", "c"), ("x", "y"))
+    read = {dataset._read(0, seed) for seed in range(200)}
+    assert read == {("now", b, a) for b in ((), ("c",), ("b", "c")) for a in ((), ("x",), ("x", "y"))}
+
+
 def test_the_recipe_of_the_starter_can_be_read() -> None:
     recipe = load_recipe("starter")
     assert recipe.clip.framing == "face"
@@ -276,7 +288,10 @@ def test_the_recipe_of_words_alone_names_no_corpus_that_is_not_free() -> None:
     recipe = load_recipe("words")
     assert tuple(recipe.encoders) == recipe.clip.modalities == ("text",)
     assert {name for phase in recipe.text.phases for name in phase.corpora} == {"goemotions", "meld"}
-    assert recipe.text == load_recipe("starter").text
+    starter = load_recipe("starter")
+    assert recipe.text == starter.text
+    settings = ("max_tokens", "context_utterances", "following_utterances")
+    assert all(getattr(recipe.clip, name) == getattr(starter.clip, name) for name in settings)
 
 
 def test_a_recipe_must_train_what_its_clips_hold(tmp_path: Path) -> None:
@@ -412,6 +427,60 @@ def write_start(folder: Path) -> Path:
     return folder
 
 
+def test_teachers_are_trained_once_and_then_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from train import encoders
+    from train.encoders import SEED_STEP
+    from train.fit import make_network, make_preprocessor
+
+    data, path, run = write_corpora(tmp_path / "data"), tmp_path / "taught.toml", tmp_path / "run"
+    text = RECIPE.format(start=write_start(tmp_path / "bert"))
+    path.write_text(text.replace("[[text.phases]]", "[[text.phases]]\nteachers = 2", 1))
+    recipe = load_recipe(str(path))
+    trained: list[tuple[int, torch.Tensor | None]] = []
+    seeds = [recipe.seed + SEED_STEP * number for number in range(3)]
+    dies_at: int | None = seeds[1]
+
+    def train(*given: Any) -> PhaseResult:
+        seed, taught = given[5], given[8]
+        trained.append((seed, taught))
+        if seed == dies_at:
+            raise KeyboardInterrupt
+        return run_phase(*given)
+
+    def fit() -> EncoderWithHead:
+        trained.clear()
+        preprocessor = make_preprocessor(recipe, data)
+        return encoders.fit_encoder("text", make_network(recipe), preprocessor, recipe, data, run)
+
+    monkeypatch.setattr(encoders, "run_phase", train)
+    with pytest.raises(KeyboardInterrupt):
+        fit()
+    assert [seed for seed, _ in trained] == seeds[:2]
+    dies_at = None
+    model = fit()
+    assert [(seed, taught is None) for seed, taught in trained] == [(seeds[1], True), (seeds[2], False)]
+    taught = trained[-1][1]
+    training = encoders.load_examples(recipe.text.phases[0], data, "train", make_preprocessor(recipe, data))
+    answers = []
+    for seed in seeds[:2]:
+        model.load_state_dict(load_file(run / f"text-0-teacher-{seed}.safetensors"))
+        answers.append(pair_logits_of(model, training).softmax(dim=1))
+    assert not torch.allclose(answers[0], answers[1], atol=1e-4)
+    assert torch.allclose(taught, (answers[0] + answers[1]) / 2, atol=1e-5)
+    fit()
+    assert trained == []
+
+
+def test_what_is_taught_counts_as_much_as_the_label() -> None:
+    logits, joy = torch.randn(1, 8), torch.tensor([EMOTIONS.index("joy")])
+    unknown = torch.tensor([UNKNOWN])
+    by_label = pair_losses(logits, joy, unknown)
+    for pair in range(8):
+        taught = torch.eye(8)[[pair]]
+        by_teacher = -logits.log_softmax(dim=1)[:, pair]
+        assert torch.allclose(pair_losses(logits, joy, unknown, taught=taught), (by_label + by_teacher) / 2)
+
+
 def test_fit_makes_a_checkpoint_that_loads_and_goes_on_where_it_stopped(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -445,5 +514,5 @@ def test_words_alone_make_a_checkpoint_that_takes_the_rest_as_absent(tmp_path: P
     assert main(command) == 0
     checkpoint = load_checkpoint(tmp_path / "run" / "checkpoint")
     assert set(checkpoint.metrics) == set(checkpoint.calibration.temperatures) == {"text"}
-    clip = checkpoint.preprocessor.make("we won the cup", (), load_audio(write_tone(tmp_path / "a.wav", 300), 16_000))
+    clip = checkpoint.preprocessor.make("we won", audio=load_audio(write_tone(tmp_path / "a.wav", 300), 16_000))
     assert clip.present == ("text",)

@@ -61,4 +61,6 @@ def test_shapes_are_those_of_the_recipe() -> None:
     clip = load_recipe("meld").clip
     assert f"(3, {clip.frame_count}, {clip.frame_size_px}, {clip.frame_size_px})" in TEXT
     assert f"({clip.n_mels}, {clip.sample_rate_hz // clip.hop_length} a second)" in TEXT
-    assert f"at most {clip.max_tokens}" in TEXT and clip.context_utterances == 3 and clip.framing == "face"
+    assert f"at most {clip.max_tokens}" in TEXT and clip.framing == "face"
+    assert (clip.context_utterances, clip.following_utterances) == (3, 1)
+    assert "three before it and one after" in TEXT

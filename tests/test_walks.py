@@ -32,6 +32,7 @@ from sentiment.hub import STARTER_CHECKPOINT
 
 ROOT = Path(__file__).parents[1]
 VIDEO = "document.querySelector('#player video')"
+STIMULUS = "document.querySelector('#stimulus-player video')"
 CAMERA_SECONDS = 8
 FRAMES_PER_SECOND = 10
 
@@ -104,9 +105,11 @@ def test_a_creator_finds_the_worst_moment_and_compares_two_cuts(
 # ---------------------------------------------------------------- the advertiser
 
 
-def viewer(path: Path, shift_px: int) -> Path:
-    """Somebody who watches for eight seconds, moving a little."""
+def viewer(path: Path, shift_px: int, blur_px: float) -> Path:
+    """Somebody who watches for eight seconds, moving a little, before a camera that is more or less sharp."""
     portrait = cv2.resize(astronaut()[:256, 96:352], (300, 300), interpolation=cv2.INTER_AREA)
+    if blur_px:
+        portrait = cv2.GaussianBlur(portrait, None, blur_px)
 
     def picture(number: int) -> np.ndarray:
         canvas = np.full((360, 480, 3), 120, np.uint8)
@@ -120,7 +123,10 @@ def viewer(path: Path, shift_px: int) -> Path:
 def test_an_advertiser_sees_where_a_clip_lands(
     starter_app: App, browser: Browser, talking_face: Path, tmp_path: Path
 ) -> None:
-    recordings = [viewer(tmp_path / f"viewer {name}.mp4", shift) for name, shift in (("Ada", 0), ("Bea", 40))]
+    recordings = [
+        viewer(tmp_path / f"viewer {name}.mp4", shift_px, blur_px)
+        for name, shift_px, blur_px in (("Ada", 0, 0.0), ("Bea", 40, 9.0))
+    ]
     page = visit(starter_app, browser)
     open_tab(page, "Reactions")
     page.set_input_files("#stimulus input[type=file]", talking_face)
@@ -132,6 +138,11 @@ def test_an_advertiser_sees_where_a_clip_lands(
     expect(page.locator("#viewers")).to_contain_text("viewer Bea")
     expect(page.locator("#reactions-plot .js-plotly-plot")).to_be_visible()
     record(page, "advertiser-1-reactions")
+    divided = page.locator("#reactions-verdict button", has_text="Most divided")
+    seconds = float(divided.get_attribute("data-stimulus-seconds"))
+    page.evaluate(f"{STIMULUS}.currentTime = {seconds + 3}")
+    divided.click()
+    page.wait_for_function(f"Math.abs({STIMULUS}.currentTime - {seconds}) < 0.1")
     with page.expect_download() as event:
         page.click("#download-reactions-csv")
     rows = list(csv.DictReader(io.StringIO(event.value.path().read_text(encoding="utf-8"))))

@@ -68,6 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     card = commands.add_parser("card", help="write a checkpoint's MODEL_CARD.md anew from its figures")
     card.add_argument("--checkpoint", required=True, help="folder of the checkpoint or its run")
     card.add_argument("--figures", type=Path, metavar="DIR", help="also draw its figures, as SVG, into this folder")
+    card.add_argument(
+        "--words-only", metavar="C", help="also put in how well this checkpoint, trained on words alone, was measured"
+    )
     card.set_defaults(run=_card)
     return parser
 
@@ -123,11 +126,19 @@ def _crossvalidate(options: argparse.Namespace) -> None:
 
 
 def _card(options: argparse.Namespace) -> None:
-    from sentiment.checkpoint import read_manifest
+    from sentiment.checkpoint import read_manifest, update_metrics
     from sentiment.hub import find_own_checkpoint
     from train.fit import write_model_card
 
     folder = find_own_checkpoint(options.checkpoint)
+    if options.words_only is not None:
+        other = find_own_checkpoint(options.words_only)
+        measured = read_manifest(other)["metrics"]
+        if set(measured) != {"text"}:
+            raise SettingsError(
+                f"{other} was measured on {', '.join(sorted(measured)) or 'nothing'}; expected is text alone."
+            )
+        update_metrics(folder, {"words_only": measured["text"]})
     if options.figures is not None:
         from train.plots import draw_figures
 

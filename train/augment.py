@@ -96,6 +96,11 @@ def forget_context(context: Sequence[str], generator: np.random.Generator) -> tu
     return tuple(context[len(context) - kept :])
 
 
+def forget_following(following: Sequence[str], generator: np.random.Generator) -> tuple[str, ...]:
+    """The next few of the later utterances, any number from none to all: it may also end anywhere."""
+    return tuple(following[: int(generator.integers(0, len(following) + 1))])
+
+
 def flatten_punctuation(lines: Sequence[str]) -> tuple[str, ...]:
     """The lines as recognisers write a voice that they hear no feeling in: "?!" becomes "?",
     "!" and "..." become full stops, dashes commas. Screenwriters and commenters shout on paper; Whisper seldom does.

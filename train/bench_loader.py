@@ -26,7 +26,7 @@ from sentiment.media_datatypes import AudioTrack
 from train.clip_cache import PreparedClips, collate_examples, find_cache
 from train.clip_decoding import decode_clip
 from train.corpora import meld
-from train.dataset import load_image
+from train.dataset import load_image, read_words
 from train.settings import load_recipe
 
 BATCH_SIZE: Final = 8
@@ -89,7 +89,8 @@ class _Undecoded(Dataset[tuple[ClipInputs, int, int]]):
         if stored.sound is not None:
             sound = AudioTrack(stored.sound.astype(np.float32) / 2**15, preprocessor.settings.sample_rate_hz)
         images = [load_image(jpeg) for jpeg in stored.frames]
-        clip = preprocessor.make(row.example.text, row.example.context, sound, images)
+        words = read_words(row.example, preprocessor.settings, None, flat_punctuation=0.0)
+        clip = preprocessor.make(*words, sound, images)
         return clip, int(self._cached.emotion[i]), int(self._cached.sentiment[i])
 
 

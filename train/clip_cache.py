@@ -34,7 +34,7 @@ from train.corpora.meld import MAX_CLIP_SECONDS, OFFICIAL_SPLITS
 from train.dataset import Batch, label_indices, load_image, read_words
 from train.errors import DataError
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Counts up with every change of what the files hold or mean."""
 
 MARGIN: Final = 1 / 7
@@ -195,7 +195,7 @@ class PreparedClips(Dataset[tuple[ClipInputs, int, int]]):
         self.preprocessor = preprocessor
         self._folder = index_path(cache, split).parent
         rows = _read_index(cache, split, preprocessor.settings)
-        self.examples = [Example(**{**row["example"], "context": tuple(row["example"]["context"])}) for row in rows]
+        self.examples = [_example(row["example"]) for row in rows]
         self.emotion = label_indices(EMOTIONS, [e.emotion for e in self.examples])
         """(N,) indices into EMOTIONS, or UNKNOWN."""
         self.sentiment = label_indices(SENTIMENTS, [e.sentiment for e in self.examples])
@@ -220,16 +220,21 @@ class PreparedClips(Dataset[tuple[ClipInputs, int, int]]):
         generator = None
         if self._augment_seed is not None:
             generator = np.random.default_rng([self._augment_seed, int(self._epoch), i])
-        text, context = read_words(example, settings.context_utterances, generator, self._flat_punctuation)
+        words = read_words(example, settings, generator, self._flat_punctuation)
         _, has_sound, has_frames = self.presence[i].tolist()
         sound = read_sound(path, settings.sample_rate_hz) if has_sound else None
         images = read_frames(path) if has_frames else None
         if images is not None and generator is not None:
             images = vary_frames(images, generator)
-        clip = self.preprocessor.make(text, context, sound, images)
+        clip = self.preprocessor.make(*words, sound, images)
         if clip.log_mel is not None and generator is not None:
             clip = replace(clip, log_mel=mask_spectrogram(clip.log_mel, generator))
         return clip, int(self.emotion[i]), int(self.sentiment[i])
+
+
+def _example(stored: Mapping[str, Any]) -> Example:
+    """The example as it was before it became JSON, which knows no tuples."""
+    return Example(**{**stored, **{name: tuple(stored[name]) for name in ("context", "following")}})
 
 
 def collate_examples(items: Sequence[tuple[ClipInputs, int, int]]) -> Batch:

@@ -16,9 +16,17 @@ import torch.nn.functional as F
 
 from sentiment.clip_datatypes import ClipBatch, ClipInputs, ClipSettings
 from sentiment.clips import ClipPreprocessor, LogMel, collate, frames_to_tensor
+from sentiment.context import WordsInContext
 from sentiment.labels import EMOTIONS, SENTIMENTS
 from sentiment.media_datatypes import AudioTrack
-from train.augment import flatten_punctuation, forget_context, mask_spectrogram, pseudo_clips, roughen_sound
+from train.augment import (
+    flatten_punctuation,
+    forget_context,
+    forget_following,
+    mask_spectrogram,
+    pseudo_clips,
+    roughen_sound,
+)
 from train.corpora import Example
 
 UNKNOWN = -1
@@ -143,8 +151,7 @@ class ExampleDataset:
 
     def _clip(self, i: int, seed: int | None) -> ClipInputs:
         """One example's tensors; a still picture stays a clip of one frame here."""
-        text, context = self._read(i, seed)
-        clip = self.preprocessor.make(text=text, context=context)
+        clip = self.preprocessor.make(*self._read(i, seed))
         if self._audio[i] is not None:
             log_mel, speech_states = self._hear(i, None if seed is None else seed % self._sound_variants)
             log_mel = log_mel.float()
@@ -156,13 +163,12 @@ class ExampleDataset:
 
     def text_length(self, i: int, seed: int | None = None) -> int:
         """How many characters of an example are read, its context included; for putting like beside like."""
-        text, context = self._read(i, seed)
-        return sum(len(line) for line in (text or "", *context))
+        text, context, following = self._read(i, seed)
+        return sum(len(line) for line in (text or "", *context, *following))
 
-    def _read(self, i: int, seed: int | None) -> tuple[str | None, tuple[str, ...]]:
+    def _read(self, i: int, seed: int | None) -> WordsInContext:
         generator = None if seed is None else np.random.default_rng([seed, i])
-        settings = self.preprocessor.settings
-        return read_words(self.examples[i], settings.context_utterances, generator, self._flat_punctuation)
+        return read_words(self.examples[i], self.preprocessor.settings, generator, self._flat_punctuation)
 
     def _hear(self, i: int, variant: int | None) -> tuple[torch.Tensor, torch.Tensor | None]:
         key = self.examples[i].key
@@ -179,20 +185,22 @@ class ExampleDataset:
 
 
 def read_words(
-    example: Example, context_utterances: int, generator: np.random.Generator | None, flat_punctuation: float
-) -> tuple[str | None, tuple[str, ...]]:
-    """An example's text and the earlier utterances that are asked for.
+    example: Example, settings: ClipSettings, generator: np.random.Generator | None, flat_punctuation: float
+) -> WordsInContext:
+    """An example's text and the utterances around it that the settings ask for.
 
     Given a generator, some of these are forgotten, and a share `flat_punctuation` of the times all is flattened.
     """
-    text, context = example.text, example.context
-    latest = context[max(0, len(context) - context_utterances) :]
-    if text is None or generator is None:
-        return text, latest
-    lines = (*(forget_context(latest, generator) if latest else ()), text)
+    context = example.context[max(0, len(example.context) - settings.context_utterances) :]
+    following = example.following[: settings.following_utterances]
+    if example.text is None or generator is None:
+        return WordsInContext(example.text, context, following)
+    context = forget_context(context, generator) if context else ()
+    following = forget_following(following, generator) if following else ()
+    lines = (*context, example.text, *following)
     if generator.random() < flat_punctuation:
         lines = flatten_punctuation(lines)
-    return lines[-1], lines[:-1]
+    return WordsInContext(lines[len(context)], lines[: len(context)], lines[len(context) + 1 :])
 
 
 def _resize(stills: torch.Tensor, size_px: int) -> torch.Tensor:

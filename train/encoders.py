@@ -6,11 +6,12 @@ with other settings.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib.util
 import json
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,14 @@ from train.corpora.catalog import load_corpora
 from train.dataset import ExampleDataset
 from train.errors import DataError
 from train.inflate import StillEncoder, inflate
-from train.loop import EncoderWithHead, class_weights
+from train.loop import EncoderWithHead, class_weights, pair_logits_of
 from train.phase import RunFiles, run_phase
 from train.settings import EncoderSettings, PhaseSettings, Recipe
 
 logger = logging.getLogger(__name__)
+
+SEED_STEP = 100
+"""From a teacher's seed to the next one's. Seeds of phases are neighbours."""
 
 
 def start_folder(start: str) -> Path:
@@ -75,20 +79,62 @@ def fit_encoder(
     for number, phase in enumerate(settings.phases):
         model = _in_dimensions_of(phase, model, network)
         file, key = run / f"{modality}-{number}.safetensors", _phase_key(modality, number, recipe)
-        if _stored_key(file) == key:
-            logger.info("%s, phase %d: taken from %s", modality, number, file)
-            model.load_state_dict(load_file(file))
+        if _take_stored(model, file, key):
             continue
         training, selection = (load_examples(phase, data, split, preprocessor) for split in ("train", "selection"))
         logger.info("%s, phase %d: %d examples, %d for selection", modality, number, len(training), len(selection))
         weights = class_weights(training.emotion, settings.class_weight_power)
-        files = RunFiles(run / f"{modality}-{number}.state.pt", run / "curves" / f"{modality}-{number}", key)
-        result = run_phase(model, training, selection, phase, weights, recipe.seed + number, modality, files)
-        _save(model, file, key, result.cpu_seconds)
-        files.state.unlink(missing_ok=True)
+        course = _Course(training, selection, phase, weights, run, f"{modality}-{number}", key)
+        course.complete(model, recipe.seed + number)
     if isinstance(model.encoder, StillEncoder):
         inflate(model.encoder, network.encoders["video"])
     return model
+
+
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """One phase of one encoder, with its teachers; each network of it is kept in the run folder when done."""
+
+    training: ExampleDataset
+    selection: ExampleDataset
+    phase: PhaseSettings
+    emotion_weights: torch.Tensor
+    run: Path
+    name: str
+    key: str
+
+    def complete(self, model: EncoderWithHead, seed: int) -> None:
+        """Trains the model in place."""
+        *seeds_of_teachers, own_seed = (seed + SEED_STEP * number for number in range(self.phase.teachers + 1))
+        found = [self._answers_of_teacher(model, teacher_seed) for teacher_seed in seeds_of_teachers]
+        taught = torch.stack([answers for answers, _ in found]).mean(dim=0) if found else None
+        self._train(model, own_seed, self.name, self.key, taught, sum(cpu_seconds for _, cpu_seconds in found))
+
+    def _answers_of_teacher(self, start: EncoderWithHead, seed: int) -> tuple[torch.Tensor, float]:
+        """(N, 8) probabilities of the training examples' pairs, and for how long it was trained."""
+        name, key = f"{self.name}-teacher-{seed}", f"{self.key}-{seed}"
+        teacher, file = copy.deepcopy(start), self.run / f"{name}.safetensors"
+        if not _take_stored(teacher, file, key):
+            self._train(teacher, seed, name, key)
+        return pair_logits_of(teacher, self.training, self.phase.frame_count).softmax(dim=1), _stored_cpu_seconds(file)
+
+    def _train(
+        self,
+        model: EncoderWithHead,
+        seed: int,
+        name: str,
+        key: str,
+        taught: torch.Tensor | None = None,
+        cpu_seconds_before: float = 0.0,
+    ) -> None:
+        """Trains the model in place and keeps it under that name."""
+        files = RunFiles(self.run / f"{name}.state.pt", self.run / "curves" / name, key)
+        torch.manual_seed(seed)
+        result = run_phase(
+            model, self.training, self.selection, self.phase, self.emotion_weights, seed, name, files, taught
+        )
+        _save(model, self.run / f"{name}.safetensors", key, result.cpu_seconds + cpu_seconds_before)
+        files.state.unlink(missing_ok=True)
 
 
 def load_examples(phase: PhaseSettings, data: Path, split: Split, preprocessor: ClipPreprocessor) -> ExampleDataset:
@@ -125,7 +171,7 @@ def start_from_pretrained(encoder: TextEncoder, start: str) -> None:
 
 
 _CLIP_SETTINGS_OF = {
-    "text": ("max_tokens", "context_utterances"),
+    "text": ("max_tokens", "context_utterances", "following_utterances"),
     "audio": (
         "sample_rate_hz",
         "n_fft",
@@ -150,6 +196,15 @@ def _phase_key(modality: str, number: int, recipe: Recipe) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
+def _take_stored(model: EncoderWithHead, file: Path, key: str) -> bool:
+    """Whether the file holds what this key stands for; the model then has its weights."""
+    if _stored_key(file) != key:
+        return False
+    logger.info("%s: taken from %s", file.stem, file)
+    model.load_state_dict(load_file(file))
+    return True
+
+
 def _stored_key(file: Path) -> str | None:
     if not file.is_file():
         return None
@@ -158,13 +213,14 @@ def _stored_key(file: Path) -> str | None:
 
 
 def cpu_hours(recipe: Recipe, run: Path) -> float:
-    """For how long the processor's cores worked together on the encoders of a finished run."""
-    seconds = 0.0
-    for modality, settings in recipe.encoders.items():
-        for number in range(len(settings.phases)):
-            with safe_open(run / f"{modality}-{number}.safetensors", framework="pt") as stored:
-                seconds += float(stored.metadata()["cpu_seconds"])
-    return seconds / 3600
+    """For how long the processor's cores worked together on the encoders of a finished run, and on their teachers."""
+    files = [run / f"{m}-{number}.safetensors" for m, s in recipe.encoders.items() for number in range(len(s.phases))]
+    return sum(map(_stored_cpu_seconds, files)) / 3600
+
+
+def _stored_cpu_seconds(file: Path) -> float:
+    with safe_open(file, framework="pt") as stored:
+        return float(stored.metadata()["cpu_seconds"])
 
 
 def _save(model: EncoderWithHead, file: Path, key: str, cpu_seconds: float) -> None:

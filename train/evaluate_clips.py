@@ -9,6 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +27,7 @@ from sentiment.transcription import Transcriber
 from train.answer_report import mixed_emotion_report, sentiment_report
 from train.clip_cache import PreparedClips, cache_folder, collate_examples, find_cache, index_path
 from train.clip_transcripts import recognised_texts
-from train.corpora import MAX_CONTEXT_UTTERANCES, Example, Split
+from train.corpora import Example, Split, with_lines_around
 from train.corpora.meld import OFFICIAL_SPLITS
 from train.metrics import rounded
 from train.probes import paired_difference, weighted_f1_of_all, word_error_rate
@@ -148,7 +149,7 @@ def _recognised(
 ) -> dict[str, Any]:
     """What is lost between MELD's own words and those that Whisper hears in the clips, on the clips with sound.
 
-    The context, too, is what was heard before. Where no word is heard the segment counts as silent, as in use: then
+    The context, too, is what was heard. Where no word is heard the segment counts as silent, as in use: then
     there is no voice either, and the face answers alone, or nothing does. No answer is a wrong answer.
 
     Returns whisper, n, unheard, unanswered, word_error_rate, and task → weighted_f1, recognised,
@@ -178,20 +179,14 @@ def _recognised(
 
 
 def as_heard(examples: Sequence[Example], texts: dict[str, str]) -> list[Example]:
-    """The examples with the texts, by key, in place of their own, and with what was heard before as context.
+    """The examples with the texts, by key, in place of their own, and with what was heard around them as context.
 
     Of an utterance without a text nothing was heard, so that it is in nobody's context. `examples` are in order of
     their dialogues, which `group` tells apart.
     """
-    heard: list[Example] = []
-    said: dict[str | None, list[str]] = {}
-    for example in examples:
-        before = said.setdefault(example.group, [])
-        text = texts.get(example.key, "")
-        heard.append(replace(example, text=text, context=tuple(before[-MAX_CONTEXT_UTTERANCES:])))
-        if text:
-            before.append(text)
-    return heard
+    heard = [replace(example, text=texts.get(example.key, "")) for example in examples]
+    dialogues = (list(dialogue) for _, dialogue in groupby(heard, lambda example: example.group))
+    return [example for dialogue in dialogues for example in with_lines_around(dialogue)]
 
 
 @torch.inference_mode()
@@ -200,7 +195,7 @@ def _encode_words(checkpoint: Checkpoint, examples: Sequence[Example]) -> torch.
     features = [torch.zeros(0, checkpoint.network.fusion.absent.shape[1])]
     for start in range(0, len(examples), BATCH_SIZE):
         some = examples[start : start + BATCH_SIZE]
-        batch = collate([checkpoint.preprocessor.make(e.text, e.context) for e in some])
+        batch = collate([checkpoint.preprocessor.make(e.text, e.context, e.following) for e in some])
         features.append(checkpoint.network.encode_one("text", batch.to(checkpoint.device)).float().cpu())
     return torch.cat(features)
 

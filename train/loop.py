@@ -35,20 +35,26 @@ class EncoderWithHead(nn.Module):
 
 
 def pair_losses(
-    pair_logits: torch.Tensor, emotion: torch.Tensor, sentiment: torch.Tensor, smoothing: float = 0.0
+    pair_logits: torch.Tensor,
+    emotion: torch.Tensor,
+    sentiment: torch.Tensor,
+    smoothing: float = 0.0,
+    taught: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """(B,) negative log-probability of everything an example's labels allow.
 
     pair_logits (B, 8); emotion and sentiment (B,) with UNKNOWN where a corpus does not say: an
     example with an emotion only is scored by that emotion's whole probability.
-    With smoothing, that share of each example's weight asks for all pairs alike (Szegedy et al. 2016).
+    With smoothing, that share of each example's weight asks for all pairs alike (Szegedy et al. 2016); where it is
+    taught, half of the weight asks for these probabilities (B, 8).
     """
     log_joint = pair_logits.float().log_softmax(dim=1)
     pair_emotion, pair_sentiment = PAIR_EMOTION.to(emotion.device), PAIR_SENTIMENT.to(emotion.device)
     fits_emotion = (emotion.unsqueeze(1) == pair_emotion) | (emotion == UNKNOWN).unsqueeze(1)
     fits_sentiment = (sentiment.unsqueeze(1) == pair_sentiment) | (sentiment == UNKNOWN).unsqueeze(1)
     losses = -log_joint.masked_fill(~(fits_emotion & fits_sentiment), -torch.inf).logsumexp(dim=1)
-    return (1 - smoothing) * losses - smoothing * log_joint.mean(dim=1)
+    losses = (1 - smoothing) * losses - smoothing * log_joint.mean(dim=1)
+    return losses if taught is None else (losses - (taught * log_joint).sum(dim=1)) / 2
 
 
 def pair_loss(
@@ -57,9 +63,10 @@ def pair_loss(
     sentiment: torch.Tensor,
     emotion_weights: torch.Tensor,
     smoothing: float = 0.0,
+    taught: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Mean of `pair_losses`, weighted by `example_weights`."""
-    losses = pair_losses(pair_logits, emotion, sentiment, smoothing)
+    losses = pair_losses(pair_logits, emotion, sentiment, smoothing, taught)
     weights = example_weights(emotion, emotion_weights)
     return (losses * weights).sum() / weights.sum()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sentiment.checkpoint import Calibration, read_manifest
+from sentiment.clip_datatypes import ClipSettings
 from sentiment.hub import MANIFEST
 from sentiment.labels import EMOTIONS, MODALITIES, MODALITY_NAMES, SENTIMENTS
 from train.card_figures import (
@@ -115,7 +116,22 @@ _NOT_MEASURED: Final = "Not measured yet; `python -m train evaluate --store` doe
 def _introduction(recipe: Recipe | JointRecipe) -> str:
     signals = ", ".join(f"the {MODALITY_NAMES[modality]}" for modality in recipe.encoders)
     missing = " Any of these signals may be missing." if len(recipe.encoders) > 1 else ""
-    return f"Reads a stretch of video, one utterance at a time, from {signals}, and answers with\n{_ANSWER}{missing}"
+    return (
+        f"Reads a stretch of video, one utterance at a time, from {signals}, and answers with\n"
+        f"{_ANSWER}{missing}{_context(recipe.clip)}"
+    )
+
+
+def _context(clip: ClipSettings) -> str:
+    """What else is read than the utterance's own words."""
+    around = [
+        f"{count} {which}"
+        for count, which in ((clip.context_utterances, "earlier"), (clip.following_utterances, "later"))
+        if count
+    ]
+    if "text" not in clip.modalities or not around:
+        return ""
+    return f"\nThe words are read beside those of up to {' and '.join(around)} utterances of the same recording."
 
 
 _ANSWER: Final = f"""

@@ -55,13 +55,15 @@ def run_phase(
     seed: int,
     log_name: str,
     files: RunFiles | None = None,
+    taught: torch.Tensor | None = None,
 ) -> PhaseResult:
     """Trains the model in place and leaves it at its best epoch by weighted F1 on selection data.
 
+    `taught` (N, 8) is what teachers say of the training examples: probabilities of the permitted pairs.
     With `files`, a phase that was interrupted goes on after its last whole epoch, and ends up with the same
     weights, on the CPU, as if nothing had happened.
     """
-    run = _PhaseRun(model, training, phase, emotion_weights, seed)
+    run = _PhaseRun(model, training, phase, emotion_weights, seed, taught)
     if files is not None and files.state.is_file():
         run.take_up(files)
     curves = None if files is None else SummaryWriter(str(files.curves))
@@ -102,9 +104,10 @@ class _PhaseRun:
         phase: PhaseSettings,
         emotion_weights: torch.Tensor,
         seed: int,
+        taught: torch.Tensor | None = None,
     ) -> None:
         self._model, self._training, self._phase = model, training, phase
-        self._emotion_weights, self._seed = emotion_weights, seed
+        self._emotion_weights, self._seed, self._taught = emotion_weights, seed, taught
         self._per_epoch = min(phase.examples_per_epoch or len(training), len(training))
         self._optimizer = _make_optimizer(model, phase)
         self._schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -141,8 +144,11 @@ class _PhaseRun:
         size = _frame_size_px(self._phase, self.epoch)
         self._model.train()
         losses = []
-        for batch in self._training.batches(self._phase.batch_size, order, epoch_seed, self._phase.frame_count, size):
-            losses.append(_step(self._model, batch, self._optimizer, self._emotion_weights, self._phase))
+        batches = self._training.batches(self._phase.batch_size, order, epoch_seed, self._phase.frame_count, size)
+        for start, batch in zip(range(0, len(order), self._phase.batch_size), batches, strict=True):
+            rows = order[start : start + self._phase.batch_size]
+            taught = None if self._taught is None else self._taught[rows]
+            losses.append(_step(self._model, batch, self._optimizer, self._emotion_weights, self._phase, taught))
             self._schedule.step()
             if self._average is not None:
                 self._average.update_parameters(self._model)
@@ -206,10 +212,11 @@ def _step(
     optimizer: torch.optim.Optimizer,
     emotion_weights: torch.Tensor,
     phase: PhaseSettings,
+    taught: torch.Tensor | None,
 ) -> float:
     with mixed_precision(phase.precision == "bfloat16"):
         pair_logits = model(batch.clips)
-    loss = pair_loss(pair_logits, batch.emotion, batch.sentiment, emotion_weights, phase.label_smoothing)
+    loss = pair_loss(pair_logits, batch.emotion, batch.sentiment, emotion_weights, phase.label_smoothing, taught)
     optimizer.zero_grad()
     loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), phase.gradient_norm_limit)

@@ -83,7 +83,7 @@ def probe_spoken(
 ) -> dict[str, Any]:
     """How much is lost between a line as MELD writes it and the same line said by espeak-ng and recognised.
 
-    Lines and voices are drawn by the seed. Context, where the checkpoint reads any, is the earlier lines as
+    Lines and voices are drawn by the seed. Context, where the checkpoint reads any, is the lines around them as
     MELD writes them in both cases; "without_context" then holds the same comparison without them.
 
     A line in which no words were recognised is "unheard" and has no answer, as in use. No answer is not
@@ -108,10 +108,12 @@ def probe_spoken(
         "word_error_rate": word_error_rate([e.text or "" for e in chosen], recognised),
         "whisper": transcriber.model_name,
         "context_utterances": checkpoint.clip_settings.context_utterances,
+        "following_utterances": checkpoint.clip_settings.following_utterances,
         **_compare(checkpoint, chosen, recognised),
     }
-    if checkpoint.clip_settings.context_utterances:
-        result["without_context"] = _compare(checkpoint, [replace(e, context=()) for e in chosen], recognised)
+    if checkpoint.clip_settings.context_utterances or checkpoint.clip_settings.following_utterances:
+        alone = [replace(example, context=(), following=()) for example in chosen]
+        result["without_context"] = _compare(checkpoint, alone, recognised)
     return result
 
 

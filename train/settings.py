@@ -50,6 +50,10 @@ class PhaseSettings:
     """Share of an example's weight that is spread over all permitted pairs."""
     flat_punctuation: float = 0.0
     """For words only: how often a line is read as a recogniser writes a flat voice, without "!", dashes and dots."""
+    teachers: int = 0
+    """So many networks are trained first, alike but for their seeds. What they say on average of an example is the
+    other half of its target, beside the label: one network learns nearly what all of them know together, and less of
+    what annotators disagree about (Hinton et al. 2015; Furlanello et al. 2018)."""
     patience: int | None = None
     """The phase ends early after so many epochs without a better one; left out, it runs to its end."""
 

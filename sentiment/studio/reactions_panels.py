@@ -8,7 +8,7 @@ from html import escape
 from sentiment.compare import format_score
 from sentiment.compare_figures import MAX_VIEWER_LINES, VIEWERS_COLOUR
 from sentiment.figure_style import TEXT_COLOUR
-from sentiment.reactions import ReactionMoment, Reactions, coverage_notes, reactions_headline
+from sentiment.reactions import ReactionMoment, Reactions, coverage_notes, moments_standing_out, reactions_headline
 from sentiment.studio.panels import details_in_words, emotion_name, heading, legend_of, sentiment_legend, table
 from sentiment.timeline import format_clock, format_percent
 
@@ -25,14 +25,11 @@ def verdict(reactions: Reactions, failed: Iterable[tuple[str, str]], note: str =
     left_out = "".join(
         f'<p class="left-out"><b>{escape(name)}</b> was left out: {escape(why)}</p>' for name, why in failed
     )
-    moments = (
-        ("Highest", reactions.highest),
-        ("Lowest", reactions.lowest),
-        ("Most divided", reactions.most_divided),
-    )
-    items = "".join(_moment(name, moment, reactions) for name, moment in moments if moment is not None)
+    standing_out = moments_standing_out(reactions)
+    items = "".join(_moment(name.capitalize(), moment, reactions) for name, moment in standing_out.items())
+    peaks = f'<ul class="peaks">{items}</ul>' if items else ""
     headline = f'<p class="headline">{escape(reactions_headline(reactions))}</p>'
-    return f'{headline}{left_out}<ul class="peaks">{items}</ul>{lines}'
+    return f"{headline}{left_out}{peaks}{lines}"
 
 
 def _moment(name: str, moment: ReactionMoment, reactions: Reactions) -> str:

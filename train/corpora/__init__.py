@@ -7,7 +7,8 @@ A data folder may hold any of the corpora, unpacked or zipped, and of a corpus a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +17,7 @@ from sentiment.labels import EMOTIONS, SENTIMENTS
 Split = Literal["train", "selection", "test"]
 
 MAX_CONTEXT_UTTERANCES = 5
-"""How many earlier utterances an Example carries; how many are read is a setting of the checkpoint."""
+"""How many earlier and later utterances an Example carries; how many are read is a setting of the checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class Example:
     text: str | None = None
     context: tuple[str, ...] = ()
     """Earlier utterances of the same dialogue, oldest first, at most MAX_CONTEXT_UTTERANCES."""
+    following: tuple[str, ...] = ()
+    """Later ones, next first, as many."""
     audio: Path | bytes | None = field(default=None, repr=False)
     """An encoded sound file (FLAC, WAV), or its content."""
     image: Path | bytes | None = field(default=None, repr=False)
@@ -45,5 +48,18 @@ class Example:
             raise ValueError(f"emotion must be one of {', '.join(EMOTIONS)}, got {self.emotion!r}")
         if self.sentiment is not None and self.sentiment not in SENTIMENTS:
             raise ValueError(f"sentiment must be one of {', '.join(SENTIMENTS)}, got {self.sentiment!r}")
-        if len(self.context) > MAX_CONTEXT_UTTERANCES:
-            raise ValueError(f"context holds at most {MAX_CONTEXT_UTTERANCES} utterances, got {len(self.context)}")
+        for name, lines in (("context", self.context), ("following", self.following)):
+            if len(lines) > MAX_CONTEXT_UTTERANCES:
+                raise ValueError(f"{name} holds at most {MAX_CONTEXT_UTTERANCES} utterances, got {len(lines)}")
+
+
+def with_lines_around(dialogue: Sequence[Example]) -> list[Example]:
+    """The utterances of one dialogue, in their order, each with the texts around it; "" is in nobody's context."""
+    said = [example.text for example in dialogue if example.text]
+    placed, before = [], 0
+    for example in dialogue:
+        after = before + bool(example.text)
+        context = tuple(said[max(0, before - MAX_CONTEXT_UTTERANCES) : before])
+        placed.append(replace(example, context=context, following=tuple(said[after : after + MAX_CONTEXT_UTTERANCES])))
+        before = after
+    return placed

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from sentiment.labels import EMOTIONS, SENTIMENTS, is_permitted_pair
-from train.corpora import MAX_CONTEXT_UTTERANCES, Example, Split
+from train.corpora import Example, Split, with_lines_around
 from train.corpora.archive import find_corpus, open_corpus
 from train.errors import DataError
 
@@ -180,18 +180,14 @@ def _check_labels(row: dict[str, str], path: Path, line: int) -> None:
 
 
 def _dialogue_to_examples(split: Split, dialogue: int, utterances: dict[int, dict[str, str]]) -> list[Example]:
-    """The utterances of one dialogue in their order, each with those before it as its context."""
-    examples: list[Example] = []
-    said: list[str] = []
+    """The utterances of one dialogue in their order, each with those around it."""
     # MELD counts its dialogues from 0 in each split, so an id needs the split's name in it.
     group = f"{OFFICIAL_SPLITS[split]}/dia{dialogue}"
-    for number, row in sorted(utterances.items()):
-        text = row["Utterance"].strip()
-        context = tuple(said[-MAX_CONTEXT_UTTERANCES:])
-        key = f"{group}_utt{number}"
-        examples.append(Example(NAME, key, row["Emotion"], row["Sentiment"], text, context, group=group))
-        said.append(text)
-    return examples
+    examples = [
+        Example(NAME, f"{group}_utt{number}", row["Emotion"], row["Sentiment"], row["Utterance"].strip(), group=group)
+        for number, row in sorted(utterances.items())
+    ]
+    return with_lines_around(examples)
 
 
 # ---------------------------------------------------------------- clips
