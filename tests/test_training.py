@@ -20,12 +20,13 @@ from sentiment.clip_datatypes import ClipSettings
 from sentiment.clips import ClipPreprocessor
 from sentiment.errors import SettingsError
 from sentiment.labels import EMOTIONS
+from sentiment.media_datatypes import AudioTrack
 from sentiment.model import Fusion, FusionNetwork, NetworkSettings
 from train.__main__ import main
 from train.augment import flatten_punctuation, mask_spectrogram, pseudo_clips, roughen_sound
 from train.corpora import Example
 from train.dataset import UNKNOWN, ExampleDataset, load_audio
-from train.fusion import FeatureBank, Mixer, fit_fusion, whole_bank
+from train.fusion import FeatureBank, Mixer, fit_fusion, make_bank, whole_bank
 from train.junk import junk_clips
 from train.loop import EncoderWithHead, class_weights, pair_logits_of, pair_losses
 from train.phase import PhaseResult, RunFiles, run_phase
@@ -190,7 +191,6 @@ def test_augmentation_is_repeated_by_its_seed_and_keeps_shapes(tmp_path: Path) -
 
 
 def test_silence_around_a_recording_is_cut_off() -> None:
-    from sentiment.media_datatypes import AudioTrack
     from train.dataset import trim_silence
 
     samples = np.zeros(32_000, np.float32)
@@ -198,6 +198,27 @@ def test_silence_around_a_recording_is_cut_off() -> None:
     assert abs(len(trim_silence(AudioTrack(samples, 16_000)).samples) - 8_000) <= 640
     silent = AudioTrack(np.zeros(32_000, np.float32), 16_000)
     assert len(trim_silence(silent).samples) == 32_000
+
+
+def test_clips_are_made_in_full_precision_for_layers_in_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    torch.manual_seed(0)
+    settings = NetworkSettings(bert={**TINY_BERT, "vocab_size": 128}, audio_channels=(8, 16))
+    network = FusionNetwork(settings, CLIP.n_mels)
+    preprocessor = ClipPreprocessor(CLIP, tiny_tokenizer())
+    dataset = ExampleDataset([example_of("audio", i, tmp_path) for i in range(3)], preprocessor)
+    plain, formats = preprocessor.hear, []
+
+    def hear(audio: AudioTrack) -> tuple[torch.Tensor, torch.Tensor | None]:
+        log_mel, states = plain(audio)
+        formats.append((log_mel @ log_mel.T).dtype)
+        return log_mel, states
+
+    monkeypatch.setattr(preprocessor, "hear", hear)
+    bank = make_bank(EncoderWithHead("audio", network.encoders["audio"]), dataset)
+    assert formats == [torch.float32] * 3
+    assert bank.features.dtype == torch.float32
+    assert (bank.features == bank.features.bfloat16()).all()  # the layers did compute in less
 
 
 def bank_of(value: float) -> FeatureBank:

@@ -109,8 +109,11 @@ def make_junk_bank(
 def _encode(model: EncoderWithHead, batches: Iterable[ClipBatch]) -> torch.Tensor:
     """(N, 128) float32 features of all clips of the batches."""
     model.eval()
-    with mixed_precision():
-        return torch.cat([model.encoder(*encoder_inputs(model.modality, batch)).float() for batch in batches])
+    features = []
+    for batch in batches:  # made here, one after the other: never in the layers' precision
+        with mixed_precision():
+            features.append(model.encoder(*encoder_inputs(model.modality, batch)).float())
+    return torch.cat(features)
 
 
 class Mixer:
