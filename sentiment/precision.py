@@ -1,23 +1,30 @@
 """In which numbers the encoders compute: chosen once, when they are loaded, by what the processor has and by the clock.
 
 Half as many bits are twice as fast where the processor multiplies them itself. Where it does not, they are emulated,
-and many times slower: so they are taken only where they have shown to pay, on the machine that runs.
+and many times slower: so they are taken only where they have shown to pay, on the machine that runs. Who wants the very
+digits of another machine names its format in the variable VIDEO_SENTIMENT_PRECISION.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import torch
 from torch import nn
 
+from sentiment.errors import SettingsError
+
 logger = logging.getLogger(__name__)
 
 NumberFormat = Literal["float32", "bfloat16", "float16"]
+
+VARIABLE: Final = "VIDEO_SENTIMENT_PRECISION"
+"""Of the environment: float32 or bfloat16, for processors. It stands above the clock."""
 
 FAST_BF16: Final = ("avx512_bf16", "amx_bf16", "bf16")
 """PyTorch's names of what multiplies bfloat16 in hardware: AVX-512, AMX, and ARM's extension."""
@@ -56,10 +63,17 @@ def choose_precision(
     """What pays on this device for the encoder that takes the longest, from a few clips of (3, T, H, W).
 
     `encoder` takes (B, 3, T, H, W) and is what the choice is measured on; None where the network reads no faces.
-    Only processors that multiply bfloat16 themselves are measured, which takes a second.
+    Only processors that multiply bfloat16 themselves are measured, which takes a second, and only where the
+    environment's VIDEO_SENTIMENT_PRECISION names none. Raises SettingsError where it names another than float32 or
+    bfloat16.
     """
     if device.type == "cuda":
         return Precision("float16", "CUDA")
+    match os.environ.get(VARIABLE):
+        case ("float32" | "bfloat16") as number_format:
+            return Precision(number_format, f"chosen: {VARIABLE}")
+        case str(other) if other:
+            raise SettingsError(f"{VARIABLE} is {other!r}; it can be float32 or bfloat16.")
     has = dict(capabilities())  # type: ignore[call-overload]
     fast = [name for name in FAST_BF16 if has.get(name)]
     if not fast:
@@ -68,20 +82,27 @@ def choose_precision(
         return Precision("float32", "nothing to gain: no faces are read")
     clips = torch.zeros(2, *clip_shape, device=device)
     reduced = Precision("bfloat16", "")
-    plain_seconds, reduced_seconds = (_fastest(encoder, clips, precision) for precision in (PLAIN, reduced))
+    plain_seconds, reduced_seconds = _fastest(encoder, clips, (PLAIN, reduced))
     gain = plain_seconds / reduced_seconds
     logger.info("bfloat16 (%s) is %.1f times as fast as float32 here", ", ".join(fast), gain)
-    reason = f"measured: bfloat16 ({', '.join(fast)}) is {gain:.1f} times as fast as float32"
-    return Precision("bfloat16" if gain >= MIN_GAIN else "float32", reason)
+    pays = gain >= MIN_GAIN
+    # Without the number, which is another one each time: two analyses alike should say the same.
+    by_how_much = f"{'at least' if pays else 'less than'} {MIN_GAIN} times as fast as float32"
+    reason = f"measured: bfloat16 ({', '.join(fast)}) is {by_how_much}"
+    return Precision("bfloat16" if pays else "float32", reason)
 
 
 @torch.inference_mode()
-def _fastest(encoder: nn.Module, clips: torch.Tensor, precision: Precision) -> float:
-    """Seconds that the encoder takes for the clips: the fastest of some trials, after one that does not count."""
-    seconds = []
+def _fastest(encoder: nn.Module, clips: torch.Tensor, precisions: Sequence[Precision]) -> list[float]:
+    """Seconds that the encoder takes for the clips in each: the fastest of some trials, after one that does not count.
+
+    In turns, so that whatever else the machine does for a while slows all of them.
+    """
+    seconds: list[list[float]] = [[] for _ in precisions]
     for _ in range(1 + TRIALS):
-        started = time.perf_counter()
-        with precision.autocast(clips.device):
-            encoder(clips)
-        seconds.append(time.perf_counter() - started)
-    return min(seconds[1:])
+        for precision, found in zip(precisions, seconds, strict=True):
+            started = time.perf_counter()
+            with precision.autocast(clips.device):
+                encoder(clips)
+            found.append(time.perf_counter() - started)
+    return [min(found[1:]) for found in seconds]

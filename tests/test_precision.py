@@ -10,10 +10,16 @@ from small_parts import save_random_checkpoint
 from torch import nn
 
 from sentiment.checkpoint import load_checkpoint
-from sentiment.precision import PLAIN, Precision, choose_precision
+from sentiment.errors import SettingsError
+from sentiment.precision import PLAIN, VARIABLE, Precision, choose_precision
 
 CPU = torch.device("cpu")
 CLIP = (3, 2, 8, 8)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_chosen_beforehand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE)
 
 
 class Sleeper(nn.Module):
@@ -41,6 +47,25 @@ def test_a_processor_without_bfloat16_is_not_even_measured() -> None:
 def test_bfloat16_is_taken_only_where_it_pays(reduced_seconds: float, chosen: str) -> None:
     precision = choose_precision(Sleeper(0.03, reduced_seconds), CLIP, CPU, lambda: {"avx512_bf16": True})
     assert precision.number_format == chosen and precision.reason.startswith("measured: ")
+
+
+@pytest.mark.parametrize("number_format", ["float32", "bfloat16"])
+def test_what_the_environment_names_is_taken_unmeasured(number_format: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, number_format)
+    encoder = Sleeper(0.1, 0.0)
+    precision = choose_precision(encoder, CLIP, CPU, lambda: {"avx512_bf16": True})
+    assert precision == Precision(number_format, f"chosen: {VARIABLE}") and encoder.runs == 0
+
+
+def test_a_format_that_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "float8")
+    with pytest.raises(SettingsError, match=r"float8.*float32 or bfloat16"):
+        choose_precision(None, CLIP, CPU)
+
+
+def test_two_measurements_alike_say_the_same() -> None:
+    gains = (choose_precision(Sleeper(s, 0.002), CLIP, CPU, lambda: {"amx_bf16": True}) for s in (0.02, 0.04))
+    assert len(set(gains)) == 1
 
 
 def test_where_no_faces_are_read_there_is_nothing_to_measure() -> None:
