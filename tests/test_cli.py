@@ -109,7 +109,7 @@ def test_an_interrupt_leaves_nothing(folder: Path, checkpoint: Path, talk: Path)
         shown += piece
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, stderr.decode()
     assert stderr.decode().splitlines()[-1] == "interrupted: nothing was written"
     assert stdout == b"" and not (folder / "interrupted").exists()
 
