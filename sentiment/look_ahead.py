@@ -39,6 +39,8 @@ class LookAhead(Generic[Item, Note]):
     def items(self, on_note: Callable[[Note], None]) -> Generator[Item, None, None]:
         """The items, once. Closing it ends the generator at the next thing that it tells, and waits for that."""
         with closing(self._generator), ThreadPoolExecutor(1, "look-ahead") as thread:
+            # It is there before it has work: one that is interrupted (Ctrl-C) while it starts is not waited for.
+            thread.submit(lambda: None).result()
             try:
                 upcoming = self._begin_next(thread)
                 while (item := self._wait(upcoming, on_note)) is not _END:

@@ -111,6 +111,27 @@ def test_closing_ends_the_work_under_way() -> None:
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("look-ahead")]
 
 
+def test_an_interrupt_while_the_thread_starts_is_raised_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    plain_start = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        plain_start(thread)
+        if thread.name.startswith("look-ahead"):
+            begun.wait(0.5)
+            raise KeyboardInterrupt
+
+    def make(tell: Tell) -> Generator[int, None, None]:
+        begun.set()
+        go_on.wait(PATIENCE_SECONDS)
+        yield 0
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(KeyboardInterrupt):
+        next(LookAhead(make).items(print))
+    go_on.set()
+
+
 def test_an_error_of_the_listener_ends_the_generator() -> None:
     class StopError(Exception):
         pass
