@@ -130,7 +130,8 @@ def load_checkpoint(folder: Path | str, device: torch.device | str = "cpu") -> C
     """The checkpoint in that folder, every file of it checked against its sha256.
 
     Raises CheckpointError where a file is missing, has been changed, or belongs to other labels or
-    another format than this version of the program, TranscriptionError where its Whisper cannot be had.
+    another format than this version of the program, TranscriptionError where its Whisper cannot be had, SettingsError
+    where the environment names a number format that there is not (see `precision.choose_precision`).
     """
     from transformers.initialization import no_init_weights
 
