@@ -28,7 +28,8 @@ from train.errors import DataError
 from train.inflate import StillEncoder, inflate
 from train.loop import EncoderWithHead, class_weights, pair_logits_of
 from train.phase import RunFiles, run_phase
-from train.settings import EncoderSettings, PhaseSettings, Recipe
+from train.picture_teacher import PictureTeacher
+from train.settings import EncoderSettings, PhaseSettings, PictureTeacherSettings, Recipe
 
 logger = logging.getLogger(__name__)
 
@@ -106,21 +107,43 @@ class _Course:
     def complete(self, model: EncoderWithHead, seed: int) -> None:
         """Trains the model in place."""
         *seeds_of_teachers, own_seed = (seed + SEED_STEP * number for number in range(self.phase.teachers + 1))
-        found = [self._answers_of_teacher(model, teacher_seed) for teacher_seed in seeds_of_teachers]
+        found = [self._answers_of_twin(model, teacher_seed) for teacher_seed in seeds_of_teachers]
+        if self.phase.picture_teacher is not None:
+            found.append(self._answers_of_picture_teacher(self.phase.picture_teacher, seed))
+        if self.phase.own_answers_frame_size_px is not None:
+            found.append((self._answers_of(model, self.phase, self.phase.own_answers_frame_size_px), 0.0))
         taught = torch.stack([answers for answers, _ in found]).mean(dim=0) if found else None
-        self._train(model, own_seed, self.name, self.key, taught, sum(cpu_seconds for _, cpu_seconds in found))
+        cpu_seconds_before = sum(cpu_seconds for _, cpu_seconds in found)
+        self._train(model, self.phase, own_seed, self.name, self.key, taught, cpu_seconds_before)
 
-    def _answers_of_teacher(self, start: EncoderWithHead, seed: int) -> tuple[torch.Tensor, float]:
+    def _answers_of_twin(self, start: EncoderWithHead, seed: int) -> tuple[torch.Tensor, float]:
         """(N, 8) probabilities of the training examples' pairs, and for how long it was trained."""
-        name, key = f"{self.name}-teacher-{seed}", f"{self.key}-{seed}"
-        teacher, file = copy.deepcopy(start), self.run / f"{name}.safetensors"
+        return self._answers_of_teacher(copy.deepcopy(start), self.phase, seed, f"{self.name}-teacher-{seed}")
+
+    def _answers_of_picture_teacher(self, settings: PictureTeacherSettings, seed: int) -> tuple[torch.Tensor, float]:
+        """The same of a network of another kind."""
+        torch.manual_seed(seed)
+        encoder = PictureTeacher(settings.start, settings.frame_size_px, self.training.preprocessor.settings)
+        teacher = EncoderWithHead("video", encoder).to(memory_format=torch.channels_last)
+        return self._answers_of_teacher(teacher, settings.phase, seed, f"{self.name}-picture-teacher")
+
+    def _answers_of_teacher(
+        self, teacher: EncoderWithHead, phase: PhaseSettings, seed: int, name: str
+    ) -> tuple[torch.Tensor, float]:
+        key, file = f"{self.key}-{seed}", self.run / f"{name}.safetensors"
         if not _take_stored(teacher, file, key):
-            self._train(teacher, seed, name, key)
-        return pair_logits_of(teacher, self.training, self.phase.frame_count).softmax(dim=1), _stored_cpu_seconds(file)
+            self._train(teacher, phase, seed, name, key)
+        return self._answers_of(teacher, phase), _stored_cpu_seconds(file)
+
+    def _answers_of(
+        self, model: EncoderWithHead, phase: PhaseSettings, frame_size_px: int | None = None
+    ) -> torch.Tensor:
+        return pair_logits_of(model, self.training, phase.frame_count, frame_size_px).softmax(dim=1)
 
     def _train(
         self,
         model: EncoderWithHead,
+        phase: PhaseSettings,
         seed: int,
         name: str,
         key: str,
@@ -130,9 +153,7 @@ class _Course:
         """Trains the model in place and keeps it under that name."""
         files = RunFiles(self.run / f"{name}.state.pt", self.run / "curves" / name, key)
         torch.manual_seed(seed)
-        result = run_phase(
-            model, self.training, self.selection, self.phase, self.emotion_weights, seed, name, files, taught
-        )
+        result = run_phase(model, self.training, self.selection, phase, self.emotion_weights, seed, name, files, taught)
         _save(model, self.run / f"{name}.safetensors", key, result.cpu_seconds + cpu_seconds_before)
         files.state.unlink(missing_ok=True)
 

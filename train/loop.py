@@ -97,13 +97,14 @@ def pair_logits_of(
     model: nn.Module,
     dataset: ExampleDataset,
     frame_count: int | None = None,
+    frame_size_px: int | None = None,
     batch_size: int = 64,
 ) -> torch.Tensor:
     """(N, 8) logits of all examples, without augmentation."""
     model.eval()
     order = by_length(dataset, range(len(dataset)))
     logits = torch.empty(len(dataset), len(PAIR_EMOTION))
-    batches = dataset.batches(batch_size, order, frame_count=frame_count)
+    batches = dataset.batches(batch_size, order, frame_count=frame_count, frame_size_px=frame_size_px)
     for start, batch in zip(range(0, len(order), batch_size), batches, strict=True):
         with mixed_precision():
             logits[order[start : start + batch_size]] = model(batch.clips).float()

