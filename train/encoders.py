@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import importlib.util
 import json
 import logging
 from dataclasses import asdict, dataclass
@@ -26,6 +25,7 @@ from train.corpora.catalog import load_corpora
 from train.dataset import ExampleDataset
 from train.errors import DataError
 from train.inflate import StillEncoder, inflate
+from train.installed import installed_folder
 from train.loop import EncoderWithHead, class_weights, pair_logits_of
 from train.phase import RunFiles, run_phase
 from train.picture_teacher import PictureTeacher
@@ -44,13 +44,13 @@ def start_folder(start: str) -> Path:
     """
     if Path(start).is_dir():
         return Path(start)
-    package = importlib.util.find_spec(start)
-    if package is None or package.origin is None:
+    package = installed_folder(start)
+    if package is None:
         raise DataError(
             f"The words' encoder starts from {start!r}, which is neither a folder nor an installed package; "
             "try: pip install -r requirements-train.txt"
         )
-    return Path(package.origin).parent / "model"
+    return package / "model"
 
 
 def bert_settings(start: str) -> dict[str, Any]:

@@ -8,7 +8,6 @@ what photographs teach gets into it, and less of what annotators disagree about.
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import torch
@@ -18,9 +17,9 @@ from torch import nn
 from sentiment.clip_datatypes import ClipSettings
 from sentiment.model import projection, with_mirror_image
 from train.errors import DataError
+from train.installed import installed_folder
 
 _ARCHITECTURE = "efficientnet-lite0"
-_CHANNELS = 1280
 _PIXEL_MEAN, _PIXEL_STD = 127 / 255, 128 / 255
 """What EfficientNet-Lite's pictures were normalised with:
 https://github.com/tensorflow/tpu/blob/master/models/official/efficientnet/lite/efficientnet_lite_builder.py"""
@@ -32,12 +31,13 @@ class PictureTeacher(nn.Module):
     def __init__(self, start: str, frame_size_px: int, clip: ClipSettings) -> None:
         """`start` is the installed package that carries the weights. Raises DataError where it does not."""
         super().__init__()
-        from efficientnet_lite_pytorch import EfficientNet
+        weights = torch.load(_weights_file(start), weights_only=True)
+        from efficientnet_lite_pytorch import EfficientNet  # after the weights, whose absence is told in a sentence
 
         self.efficientnet = EfficientNet.from_name(_ARCHITECTURE)
-        self.efficientnet.load_state_dict(torch.load(_weights_file(start), weights_only=True))
+        self.efficientnet.load_state_dict(weights)
+        self.project = projection(self.efficientnet._fc.in_features)
         self.efficientnet._fc = nn.Identity()
-        self.project = projection(_CHANNELS)
         self.frame_size_px = frame_size_px
         self.register_buffer("frame_mean", torch.tensor(clip.frame_mean).view(3, 1, 1), persistent=False)
         self.register_buffer("frame_std", torch.tensor(clip.frame_std).view(3, 1, 1), persistent=False)
@@ -54,8 +54,8 @@ class PictureTeacher(nn.Module):
 
 
 def _weights_file(start: str) -> Path:
-    package = importlib.util.find_spec(start)
-    files = [] if package is None or package.origin is None else list(Path(package.origin).parent.rglob("*.pth"))
+    package = installed_folder(start)
+    files = [] if package is None else list(package.rglob("*.pth"))
     if len(files) != 1:
         raise DataError(
             f"The frames' teacher starts from {start!r}, which is no installed package with one .pth file in it; "
