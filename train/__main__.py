@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     card.add_argument(
         "--words-only", metavar="C", help="also put in how well this checkpoint, trained on words alone, was measured"
     )
+    card.add_argument("--readme", type=Path, metavar="FILE", help="also put the table of figures into this README")
     card.set_defaults(run=_card)
     return parser
 
@@ -143,6 +144,10 @@ def _card(options: argparse.Namespace) -> None:
         from train.plots import draw_figures
 
         draw_figures(read_manifest(folder)["metrics"], options.figures)
+    if options.readme is not None:
+        from train.readme_figures import write_into_readme
+
+        write_into_readme(options.readme, read_manifest(folder)["metrics"])
     write_model_card(folder)
 
 
