@@ -27,7 +27,8 @@ epochs = 1
 batch_size = 32
 learning_rate = 1e-3
 """
-TAUGHT = f"""{STILL_PHASE}own_answers_frame_size_px = 24
+TAUGHT = f"""{STILL_PHASE}own_answers = true
+own_answers_frame_size_px = 24
 [video.phases.picture_teacher]
 start = "{WEIGHTS}"
 frame_size_px = 32

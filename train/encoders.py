@@ -29,7 +29,8 @@ from train.installed import installed_folder
 from train.loop import EncoderWithHead, class_weights, pair_logits_of
 from train.phase import RunFiles, run_phase
 from train.picture_teacher import PictureTeacher
-from train.settings import EncoderSettings, PhaseSettings, PictureTeacherSettings, Recipe
+from train.settings import EncoderSettings, PhaseSettings, PictureTeacherSettings, Recipe, WordTeacherSettings
+from train.word_teacher import WordTeacher
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +111,9 @@ class _Course:
         found = [self._answers_of_twin(model, teacher_seed) for teacher_seed in seeds_of_teachers]
         if self.phase.picture_teacher is not None:
             found.append(self._answers_of_picture_teacher(self.phase.picture_teacher, seed))
-        if self.phase.own_answers_frame_size_px is not None:
+        if self.phase.word_teacher is not None:
+            found.append(self._answers_of_word_teacher(self.phase.word_teacher, seed))
+        if self.phase.own_answers:
             found.append((self._answers_of(model, self.phase, self.phase.own_answers_frame_size_px), 0.0))
         taught = torch.stack([answers for answers, _ in found]).mean(dim=0) if found else None
         cpu_seconds_before = sum(cpu_seconds for _, cpu_seconds in found)
@@ -126,6 +129,12 @@ class _Course:
         encoder = PictureTeacher(settings.start, settings.frame_size_px, self.training.preprocessor.settings)
         teacher = EncoderWithHead("video", encoder).to(memory_format=torch.channels_last)
         return self._answers_of_teacher(teacher, settings.phase, seed, f"{self.name}-picture-teacher")
+
+    def _answers_of_word_teacher(self, settings: WordTeacherSettings, seed: int) -> tuple[torch.Tensor, float]:
+        """The same of a network of another kind."""
+        torch.manual_seed(seed)
+        teacher = EncoderWithHead("text", WordTeacher(settings.start, self.training.preprocessor.tokenizer))
+        return self._answers_of_teacher(teacher, settings.phase, seed, f"{self.name}-word-teacher")
 
     def _answers_of_teacher(
         self, teacher: EncoderWithHead, phase: PhaseSettings, seed: int, name: str

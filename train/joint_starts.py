@@ -22,6 +22,7 @@ from sentiment.hub import MANIFEST
 from sentiment.model import FusionNetwork, NetworkSettings, TextEncoder
 from train.encoders import start_folder
 from train.errors import DataError
+from train.installed import load_quietly
 from train.joint_settings import KINETICS, JointRecipe
 
 if TYPE_CHECKING:
@@ -84,10 +85,8 @@ def bert_config(start: str) -> dict[str, Any]:
 def load_bert(encoder: TextEncoder, start: str) -> None:
     """Loads that BERT's weights into the encoder. Raises DataError where they cannot be had or are not complete."""
     from transformers import BertModel
-    from transformers.utils import logging
 
-    logging.set_verbosity_error()  # it lists the heads that are left out
-    logging.disable_progress_bar()
+    load_quietly()
     try:
         bert, found = BertModel.from_pretrained(
             bert_source(start), add_pooling_layer=False, dtype=torch.float32, output_loading_info=True

@@ -56,9 +56,13 @@ class PhaseSettings:
     what annotators disagree about (Hinton et al. 2015; Furlanello et al. 2018)."""
     picture_teacher: PictureTeacherSettings | None = None
     """For frames only: a teacher that knows photographs already; see `train.picture_teacher`."""
+    word_teacher: WordTeacherSettings | None = None
+    """For words only: a teacher that is larger and learned from other texts; see `train.word_teacher`."""
+    own_answers: bool = False
+    """What the encoder itself says at the phase's start counts like what a teacher says."""
     own_answers_frame_size_px: int | None = None
-    """For frames only: what the encoder itself says at the phase's start, of pictures of this size, counts like what a
-    teacher says. It should be the size that the phase before ended with."""
+    """For frames only: of pictures of this size, which should be what the phase before ended with; left out, as in
+    use."""
     patience: int | None = None
     """The phase ends early after so many epochs without a better one; left out, it runs to its end."""
 
@@ -71,6 +75,15 @@ class PictureTeacherSettings:
     """The installed package that carries its weights."""
     frame_size_px: int
     """To which it enlarges pictures: it learned from larger ones."""
+    phase: PhaseSettings
+
+
+@dataclass(frozen=True, slots=True)
+class WordTeacherSettings:
+    """The network that teaches the words' encoder, and how it is trained itself."""
+
+    start: str
+    """A folder with its weights, or its name on the hub."""
     phase: PhaseSettings
 
 

@@ -84,6 +84,11 @@ START_WEIGHTS: Final = {
         "fine-tuned on the corpora here, it taught the encoder of the frames; it is not in these weights",
         "Apache-2.0; the photographs of ImageNet remain their owners'",
     ),
+    "sentence-transformers/all-mpnet-base-v2": Source(
+        "all-mpnet-base-v2: MPNet (Song et al. 2020), trained further by Sentence Transformers",
+        "fine-tuned on the corpora here, it taught the encoder of the words; it is not in these weights",
+        "Apache-2.0",
+    ),
     "assets/models/starter": Source(
         "the checkpoint that is bundled with this program",
         "weights that an encoder started from",
@@ -119,7 +124,7 @@ def starts_of(recipe: Recipe | JointRecipe) -> list[Source]:
         if start is not None:
             starts.append(_start_source(start, f"the weights that the encoder of the {_READ[modality]} started from"))
     if isinstance(recipe, Recipe):
-        starts += [_start_source(start, "taught the encoder of the frames") for start in _picture_teachers(recipe)]
+        starts += [_start_source(start, f"taught the encoder of the {read}") for read, start in _teachers(recipe)]
     if recipe.clip.speech_encoder is not None:
         starts.append(
             Source(
@@ -138,9 +143,16 @@ def _start_source(start: str, what: str) -> Source:
     return START_WEIGHTS.get(start.rstrip("/"), Source(f"`{start}`", what, unknown))
 
 
-def _picture_teachers(recipe: Recipe) -> list[str]:
-    phases = (phase for encoder in recipe.encoders.values() for phase in encoder.phases)
-    return [phase.picture_teacher.start for phase in phases if phase.picture_teacher is not None]
+def _teachers(recipe: Recipe) -> list[tuple[str, str]]:
+    """Whose encoder is taught by networks of other kinds, and by which."""
+    found = [
+        (_READ[modality], teacher.start)
+        for modality, encoder in recipe.encoders.items()
+        for phase in encoder.phases
+        for teacher in (phase.word_teacher, phase.picture_teacher)
+        if teacher is not None
+    ]
+    return list(dict.fromkeys(found))
 
 
 @dataclass(frozen=True, slots=True)

