@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 from test_training import RECIPE, write_corpora, write_start
 
 from sentiment.clip_datatypes import ClipSettings
-from train import encoders
+from train import course
+from train.encoders import fit_encoder
 from train.errors import DataError
 from train.fit import make_network, make_preprocessor
 from train.loop import EncoderWithHead, pair_logits_of
@@ -32,7 +33,7 @@ own_answers_frame_size_px = 24
 [video.phases.picture_teacher]
 start = "{WEIGHTS}"
 frame_size_px = 32
-[video.phases.picture_teacher.phase]
+[[video.phases.picture_teacher.phases]]
 corpora = ["fer2013"]
 frame_count = 1
 epochs = 1
@@ -89,7 +90,7 @@ def test_the_encoder_learns_from_it_and_from_itself(tmp_path: Path, monkeypatch:
     path.write_text(text[:last] + '[[video.phases]]\ncorpora = ["fer2013"]\n' + TAUGHT + text[text.index("[fusion]") :])
     recipe = load_recipe(str(path))
     phase = recipe.encoders["video"].phases[1]
-    training = encoders.load_examples(phase, data, "train", make_preprocessor(recipe, data))
+    training = course.load_examples(phase, data, "train", make_preprocessor(recipe, data))
     own, trained = [], []
 
     def train(*given: Any) -> PhaseResult:
@@ -99,16 +100,16 @@ def test_the_encoder_learns_from_it_and_from_itself(tmp_path: Path, monkeypatch:
             own.append(pair_logits_of(model, training, 1, 24).softmax(dim=1))
         return run_phase(*given)
 
-    monkeypatch.setattr(encoders, "run_phase", train)
+    monkeypatch.setattr(course, "run_phase", train)
 
     def fit() -> None:
         trained.clear()
-        encoders.fit_encoder("video", make_network(recipe), make_preprocessor(recipe, data), recipe, data, run)
+        fit_encoder("video", make_network(recipe), make_preprocessor(recipe, data), recipe, data, run)
 
     fit()
-    assert [name for name, _ in trained] == ["video-0", "video-1-picture-teacher", "video-1"]
+    assert [name for name, _ in trained] == ["video-0", "video-1-picture-teacher-0", "video-1"]
     teacher = EncoderWithHead("video", PictureTeacher(WEIGHTS, 32, recipe.clip))
-    teacher.load_state_dict(load_file(run / "video-1-picture-teacher.safetensors"))
+    teacher.load_state_dict(load_file(run / "video-1-picture-teacher-0.safetensors"))
     its = pair_logits_of(teacher, training, 1).softmax(dim=1)
     assert not torch.allclose(its, own[0], atol=1e-3)
     assert torch.allclose(trained[-1][1], (its + own[0]) / 2, atol=5e-3)  # layers may compute in bfloat16

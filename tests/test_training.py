@@ -449,8 +449,9 @@ def write_start(folder: Path) -> Path:
 
 
 def test_teachers_are_trained_once_and_then_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from train import encoders
-    from train.encoders import SEED_STEP
+    from train import course
+    from train.course import SEED_STEP
+    from train.encoders import fit_encoder
     from train.fit import make_network, make_preprocessor
 
     data, path, run = write_corpora(tmp_path / "data"), tmp_path / "taught.toml", tmp_path / "run"
@@ -471,9 +472,9 @@ def test_teachers_are_trained_once_and_then_asked(tmp_path: Path, monkeypatch: p
     def fit() -> EncoderWithHead:
         trained.clear()
         preprocessor = make_preprocessor(recipe, data)
-        return encoders.fit_encoder("text", make_network(recipe), preprocessor, recipe, data, run)
+        return fit_encoder("text", make_network(recipe), preprocessor, recipe, data, run)
 
-    monkeypatch.setattr(encoders, "run_phase", train)
+    monkeypatch.setattr(course, "run_phase", train)
     with pytest.raises(KeyboardInterrupt):
         fit()
     assert [seed for seed, _ in trained] == seeds[:2]
@@ -481,7 +482,7 @@ def test_teachers_are_trained_once_and_then_asked(tmp_path: Path, monkeypatch: p
     model = fit()
     assert [(seed, taught is None) for seed, taught in trained] == [(seeds[1], True), (seeds[2], False)]
     taught = trained[-1][1]
-    training = encoders.load_examples(recipe.text.phases[0], data, "train", make_preprocessor(recipe, data))
+    training = course.load_examples(recipe.text.phases[0], data, "train", make_preprocessor(recipe, data))
     answers = []
     for seed in seeds[:2]:
         model.load_state_dict(load_file(run / f"text-0-teacher-{seed}.safetensors"))

@@ -15,8 +15,11 @@ from test_training import RECIPE, write_corpora, write_start
 
 from sentiment.clip_datatypes import ClipBatch, ClipSettings
 from sentiment.clips import ClipPreprocessor, collate
+from sentiment.labels import EMOTIONS
 from sentiment.model import encoder_inputs
-from train import encoders
+from train import course
+from train.dataset import UNKNOWN
+from train.encoders import fit_encoder
 from train.errors import DataError
 from train.fit import make_network, make_preprocessor
 from train.loop import EncoderWithHead, pair_logits_of
@@ -34,14 +37,23 @@ def tokens() -> list[str]:
     return [tokenizer.id_to_token(token_id) for token_id in range(tokenizer.get_vocab_size())]
 
 
-def write_mpnet(folder: Path, words: list[str] | None = None) -> Path:
+def write_goemotions(data: Path) -> None:
+    """Three comments a split; numbers are lines of labels.txt."""
+    folder = data / "goemotions"
+    folder.mkdir()
+    (folder / "labels.txt").write_text("\n".join(EMOTIONS) + "\n")
+    for split in ("train", "dev"):
+        (folder / f"{split}.tsv").write_text("what a lovely day\t3\ta\ni hate it\t0\tb\nso what\t4\tc\n")
+
+
+def write_mpnet(folder: Path, words: list[str] | None = None, layers: int = 1) -> Path:
     """A folder with an MPNet of random weights; its vocabulary is the tiny tokenizer's, the wrong way round."""
     from transformers import MPNetConfig, MPNetModel
 
     words = ["<s>", "<pad>", "</s>", "<unk>", *(words or tokens()[::-1]), "<mask>"]
     torch.manual_seed(0)
     config = MPNetConfig(
-        vocab_size=len(words), hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64,
+        vocab_size=len(words), hidden_size=32, num_hidden_layers=layers, num_attention_heads=2, intermediate_size=64,
         max_position_embeddings=256,
     )  # fmt: skip
     MPNetModel(config).save_pretrained(folder)
@@ -118,40 +130,61 @@ def test_a_teacher_that_does_not_know_the_words_is_refused(tmp_path: Path) -> No
         WordTeacher(str(write_mpnet(tmp_path / "mpnet", words)), tiny_tokenizer())
 
 
+def test_the_first_layers_stay_as_they_are_where_they_are_frozen(tmp_path: Path) -> None:
+    teacher = WordTeacher(str(write_mpnet(tmp_path / "mpnet", layers=2)), tiny_tokenizer(), frozen_layers=1)
+    teacher(*encoder_inputs("text", read("no way"))).sum().backward()
+    frozen, free = teacher.mpnet.encoder.layer
+    assert all(p.grad is None for part in (teacher.mpnet.embeddings, frozen) for p in part.parameters())
+    assert all(p.grad is not None for p in free.parameters())
+
+
 def test_the_encoder_learns_from_it_and_from_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the texts, too, whose labels it is not shown."""
     data, path, run = write_corpora(tmp_path / "data"), tmp_path / "taught.toml", tmp_path / "run"
+    write_goemotions(data)
     text, teacher_start = RECIPE.format(start=write_start(tmp_path / "bert")), str(write_mpnet(tmp_path / "mpnet"))
     schedule = 'corpora = ["meld"]\nepochs = 1\nbatch_size = 4\nlearning_rate = 1e-3\n'
     assert schedule in text
     taught_phase = f"""[[text.phases]]
+unlabelled_corpora = ["goemotions"]
+unlabelled_examples = 2
 {schedule}own_answers = true
 [text.phases.word_teacher]
 start = "{teacher_start}"
-[text.phases.word_teacher.phase]
+[[text.phases.word_teacher.phases]]
+{schedule.replace("meld", "goemotions")}
+[[text.phases.word_teacher.phases]]
 {schedule}"""
     path.write_text(text.replace(schedule, schedule + taught_phase, 1))
     recipe = load_recipe(str(path))
-    training = encoders.load_examples(recipe.text.phases[1], data, "train", make_preprocessor(recipe, data))
+    examples = course.load_examples(recipe.text.phases[1], data, "train", make_preprocessor(recipe, data))
+    assert examples.emotion[-2:].tolist() == examples.sentiment[-2:].tolist() == [UNKNOWN, UNKNOWN]
     own, trained = [], []
 
     def train(*given: Any) -> PhaseResult:
-        model, name, taught = given[0], given[6], given[8]
-        trained.append((name, taught))
+        model, training, name, taught = given[0], given[1], given[6], given[8]
+        trained.append((name, taught, {example.corpus for example in training.examples}))
         if taught is not None:
-            own.append(pair_logits_of(model, training).softmax(dim=1))
+            own.append(pair_logits_of(model, examples).softmax(dim=1))
         return run_phase(*given)
 
-    monkeypatch.setattr(encoders, "run_phase", train)
+    monkeypatch.setattr(course, "run_phase", train)
 
     def fit() -> None:
         trained.clear()
-        encoders.fit_encoder("text", make_network(recipe), make_preprocessor(recipe, data), recipe, data, run)
+        fit_encoder("text", make_network(recipe), make_preprocessor(recipe, data), recipe, data, run)
 
     fit()
-    assert [name for name, _ in trained] == ["text-0", "text-1-word-teacher", "text-1"]
+    assert [(name, corpora) for name, _, corpora in trained] == [
+        ("text-0", {"meld"}),
+        ("text-1-word-teacher-0", {"goemotions"}),
+        ("text-1-word-teacher-1", {"meld"}),
+        ("text-1", {"meld", "goemotions"}),
+    ]
     teacher = EncoderWithHead("text", WordTeacher(teacher_start, tiny_tokenizer()))
-    teacher.load_state_dict(load_file(run / "text-1-word-teacher.safetensors"))
-    its = pair_logits_of(teacher, training).softmax(dim=1)
+    teacher.load_state_dict(load_file(run / "text-1-word-teacher-1.safetensors"))
+    its = pair_logits_of(teacher, examples).softmax(dim=1)
+    assert len(its) == len(examples) == 9
     assert not torch.allclose(its, own[0], atol=1e-3)
     assert torch.allclose(trained[-1][1], (its + own[0]) / 2, atol=5e-3)  # layers may compute in bfloat16
     fit()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -15,8 +15,9 @@ from sentiment.clips import ClipPreprocessor
 from sentiment.model import FusionNetwork, NetworkSettings
 from train.corpora import Split
 from train.corpora.catalog import load_corpora
+from train.course import load_examples
 from train.dataset import measure_mel
-from train.encoders import bert_settings, cpu_hours, fit_encoder, load_examples, start_folder
+from train.encoders import bert_settings, cpu_hours, fit_encoder, start_folder
 from train.evaluate import evaluate
 from train.fusion import FeatureBank, calibrate, fit_fusion, make_bank, make_junk_bank
 from train.joint_settings import JointRecipe
@@ -63,7 +64,7 @@ def _make_banks(
     """Features of each modality's last corpora, on which its encoder was selected; for training, of junk besides."""
     settings, banks, junk_banks = recipe.fusion, {}, {}
     for modality, model in models.items():
-        phase = recipe.encoders[modality].phases[-1]
+        phase = replace(recipe.encoders[modality].phases[-1], unlabelled_corpora=())
         dataset = load_examples(phase, data, split, preprocessor)
         limit = settings.features_per_corpus * len(phase.corpora)
         logger.info("%s features of %s: %d of %d", split, phase.corpora, min(limit, len(dataset)), len(dataset))

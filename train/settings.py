@@ -58,6 +58,11 @@ class PhaseSettings:
     """For frames only: a teacher that knows photographs already; see `train.picture_teacher`."""
     word_teacher: WordTeacherSettings | None = None
     """For words only: a teacher that is larger and learned from other texts; see `train.word_teacher`."""
+    unlabelled_corpora: tuple[str, ...] = ()
+    """For words only: corpora of which the texts are learned from and not the labels. There teachers alone say what is
+    right, so the words of another corpus widen what an encoder learns, and its annotators do not."""
+    unlabelled_examples: int | None = None
+    """So many of them, the first of each corpus; left out, all."""
     own_answers: bool = False
     """What the encoder itself says at the phase's start counts like what a teacher says."""
     own_answers_frame_size_px: int | None = None
@@ -73,9 +78,10 @@ class PictureTeacherSettings:
 
     start: str
     """The installed package that carries its weights."""
+    phases: tuple[PhaseSettings, ...]
+    """One after the other, like an encoder's, each on its own corpora."""
     frame_size_px: int
     """To which it enlarges pictures: it learned from larger ones."""
-    phase: PhaseSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,11 @@ class WordTeacherSettings:
 
     start: str
     """A folder with its weights, or its name on the hub."""
-    phase: PhaseSettings
+    phases: tuple[PhaseSettings, ...]
+    """As for PictureTeacherSettings."""
+    frozen_layers: int = 0
+    """So many layers, from the first one on, stay as they are, and with them the vectors of the tokens: it costs two
+    thirds of the time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Final
 
 from train.corpora import fer2013, goemotions, meld, ravdess
 from train.joint_settings import KINETICS, JointRecipe
-from train.settings import Recipe
+from train.settings import PictureTeacherSettings, Recipe, WordTeacherSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,10 @@ def corpora_of(recipe: Recipe | JointRecipe) -> list[Source]:
     """The corpora that a recipe trains on, each once, in the order in which they come up."""
     if isinstance(recipe, JointRecipe):
         return [MELD_CLIPS]
-    phases = (phase for encoder in recipe.encoders.values() for phase in encoder.phases)
-    return [CORPUS_SOURCES[name] for name in dict.fromkeys(name for phase in phases for name in phase.corpora)]
+    phases = [phase for encoder in recipe.encoders.values() for phase in encoder.phases]
+    phases += [phase for _, teacher in _teachers(recipe) for phase in teacher.phases]
+    names = (name for phase in phases for name in (*phase.corpora, *phase.unlabelled_corpora))
+    return [CORPUS_SOURCES[name] for name in dict.fromkeys(names)]
 
 
 def is_non_commercial(recipe: Recipe | JointRecipe) -> bool:
@@ -124,7 +126,8 @@ def starts_of(recipe: Recipe | JointRecipe) -> list[Source]:
         if start is not None:
             starts.append(_start_source(start, f"the weights that the encoder of the {_READ[modality]} started from"))
     if isinstance(recipe, Recipe):
-        starts += [_start_source(start, f"taught the encoder of the {read}") for read, start in _teachers(recipe)]
+        taught = [(_READ[modality], teacher.start) for modality, teacher in _teachers(recipe)]
+        starts += [_start_source(start, f"taught the encoder of the {read}") for read, start in dict.fromkeys(taught)]
     if recipe.clip.speech_encoder is not None:
         starts.append(
             Source(
@@ -143,16 +146,15 @@ def _start_source(start: str, what: str) -> Source:
     return START_WEIGHTS.get(start.rstrip("/"), Source(f"`{start}`", what, unknown))
 
 
-def _teachers(recipe: Recipe) -> list[tuple[str, str]]:
-    """Whose encoder is taught by networks of other kinds, and by which."""
-    found = [
-        (_READ[modality], teacher.start)
+def _teachers(recipe: Recipe) -> list[tuple[str, WordTeacherSettings | PictureTeacherSettings]]:
+    """The networks of other kinds that teach, and the modality of whom."""
+    return [
+        (modality, teacher)
         for modality, encoder in recipe.encoders.items()
         for phase in encoder.phases
         for teacher in (phase.word_teacher, phase.picture_teacher)
         if teacher is not None
     ]
-    return list(dict.fromkeys(found))
 
 
 @dataclass(frozen=True, slots=True)

