@@ -28,6 +28,7 @@ from tokenizers import Tokenizer
 from sentiment.clip_datatypes import ClipSettings
 from sentiment.clips import ClipPreprocessor
 from sentiment.datatypes import Affect, ModalitySubset
+from sentiment.empty_taps import leave_out_empty_taps
 from sentiment.errors import CheckpointError, SettingsError
 from sentiment.hub import MANIFEST, TOKENIZER, find_manifest
 from sentiment.labels import EMOTIONS, MODALITIES, SENTIMENTS
@@ -144,6 +145,7 @@ def load_checkpoint(folder: Path | str, device: torch.device | str = "cpu") -> C
             network = FusionNetwork(settings, clip_settings.n_mels, clip_settings.modalities)
         for part, module in _parts(network).items():
             module.load_state_dict(load_file(folder / f"{part}.safetensors"))
+        leave_out_empty_taps(network)  # before the clock chooses a number format
         calibration = Calibration(**manifest["calibration"])
     except (TypeError, KeyError, RuntimeError, SettingsError, SafetensorError) as error:
         raise CheckpointError(f"Checkpoint {folder} does not fit this version of the program: {error}") from error
