@@ -1,7 +1,7 @@
 """Kernels in time without what they multiply by nothing.
 
 A network that has learned from stills has three-dimensional kernels all the same, in which the frames before and after
-weigh nothing (see `train.inflate`). Computing with these zeros takes most of the time and changes no answer.
+weigh nothing (see `train.inflate`). In such a kernel two products of three are with zeros, and change no answer.
 """
 
 from __future__ import annotations

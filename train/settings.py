@@ -93,8 +93,8 @@ class WordTeacherSettings:
     phases: tuple[PhaseSettings, ...]
     """As for PictureTeacherSettings."""
     frozen_layers: int = 0
-    """So many layers, from the first one on, stay as they are, and with them the vectors of the tokens: it costs two
-    thirds of the time."""
+    """So many layers, from the first one on, stay as they are, and with them the vectors of the tokens, which makes
+    training cheaper."""
 
 
 @dataclass(frozen=True, slots=True)
