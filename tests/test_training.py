@@ -469,18 +469,32 @@ def test_teachers_are_trained_once_and_then_asked(tmp_path: Path, monkeypatch: p
             raise KeyboardInterrupt
         return run_phase(*given)
 
+    asked = []
+
+    def ask(*given: Any) -> torch.Tensor:
+        asked.append(given)
+        return pair_logits_of(*given)
+
     def fit() -> EncoderWithHead:
         trained.clear()
+        asked.clear()
         preprocessor = make_preprocessor(recipe, data)
         return fit_encoder("text", make_network(recipe), preprocessor, recipe, data, run)
 
     monkeypatch.setattr(course, "run_phase", train)
+    monkeypatch.setattr(course, "pair_logits_of", ask)
     with pytest.raises(KeyboardInterrupt):
         fit()
     assert [seed for seed, _ in trained] == seeds[:2]
+    dies_at = seeds[2]
+    with pytest.raises(KeyboardInterrupt):
+        fit()
+    assert [(seed, taught is None) for seed, taught in trained] == [(seeds[1], True), (seeds[2], False)]
+    assert len(asked) == 2
     dies_at = None
     model = fit()
-    assert [(seed, taught is None) for seed, taught in trained] == [(seeds[1], True), (seeds[2], False)]
+    assert [(seed, taught is None) for seed, taught in trained] == [(seeds[2], False)]
+    assert asked == []
     taught = trained[-1][1]
     training = course.load_examples(recipe.text.phases[0], data, "train", make_preprocessor(recipe, data))
     answers = []
@@ -493,14 +507,16 @@ def test_teachers_are_trained_once_and_then_asked(tmp_path: Path, monkeypatch: p
     assert trained == []
 
 
-def test_what_is_taught_counts_as_much_as_the_label() -> None:
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.8, 1.0])
+def test_what_is_taught_counts_as_much_beside_the_label_as_is_asked(share: float) -> None:
     logits, joy = torch.randn(1, 8), torch.tensor([EMOTIONS.index("joy")])
     unknown = torch.tensor([UNKNOWN])
     by_label = pair_losses(logits, joy, unknown)
     for pair in range(8):
         taught = torch.eye(8)[[pair]]
         by_teacher = -logits.log_softmax(dim=1)[:, pair]
-        assert torch.allclose(pair_losses(logits, joy, unknown, taught=taught), (by_label + by_teacher) / 2)
+        losses = pair_losses(logits, joy, unknown, taught=taught, taught_share=share)
+        assert torch.allclose(losses, (1 - share) * by_label + share * by_teacher)
 
 
 def test_fit_makes_a_checkpoint_that_loads_and_goes_on_where_it_stopped(

@@ -71,11 +71,12 @@ class Course:
             teachers = list(self._teachers(model, seed))
             training, selection = self._load("train"), self._load("selection")
             logger.info("%s: %d examples, %d for selection", self.name, len(training), len(selection))
-            taught = _answers(teachers, training) if teachers else None
+            taught = self._answers(teachers, training, key) if teachers else None
             cpu_seconds = sum(teacher.cpu_seconds for teacher in teachers)
             cpu_seconds += self._train(model, training, selection, seed, key, taught)
             _store(model, file, key, cpu_seconds)
             self._state_file.unlink(missing_ok=True)
+            self._answers_file.unlink(missing_ok=True)
         return stored_cpu_seconds(file)
 
     def _train(
@@ -135,12 +136,28 @@ class Course:
             cpu_seconds += replace(self, name=name, phases=phases, facts=facts).complete(network, seed + number)
         return Teacher(network, cpu_seconds, settings.phases[-1].frame_count)
 
+    def _answers(self, teachers: Sequence[Teacher], training: ExampleDataset, key: str) -> torch.Tensor:
+        """(N, 8) probabilities of the permitted pairs, what the teachers say on average of each example.
+
+        Asked only once, however often the phase is interrupted: a large teacher needs a while for it.
+        """
+        if _stored_key(self._answers_file) == key:
+            return load_file(self._answers_file)["answers"]
+        said = [pair_logits_of(t.model, training, t.frame_count, t.frame_size_px).softmax(dim=1) for t in teachers]
+        answers = torch.stack(said).mean(dim=0)
+        _write(self._answers_file, {"answers": answers}, {"phase_key": key})
+        return answers
+
     def _load(self, split: Split) -> ExampleDataset:
         return load_examples(self.phase, self.data, split, self.preprocessor)
 
     @property
     def _state_file(self) -> Path:
         return self.run / f"{self.name}.state.pt"
+
+    @property
+    def _answers_file(self) -> Path:
+        return self.run / f"{self.name}.answers.safetensors"
 
     def _key(self, seed: int) -> str:
         """Changes with everything that decides how the network comes out."""
@@ -165,12 +182,6 @@ def stored_cpu_seconds(file: Path) -> float:
         return float(stored.metadata()["cpu_seconds"])
 
 
-def _answers(teachers: Sequence[Teacher], dataset: ExampleDataset) -> torch.Tensor:
-    """(N, 8) probabilities of the permitted pairs, what the teachers say on average of each example."""
-    said = [pair_logits_of(t.model, dataset, t.frame_count, t.frame_size_px).softmax(dim=1) for t in teachers]
-    return torch.stack(said).mean(dim=0)
-
-
 def _take_stored(model: EncoderWithHead, file: Path, key: str) -> bool:
     """Whether the file holds what this key stands for; the model then has its weights."""
     if _stored_key(file) != key:
@@ -188,8 +199,13 @@ def _stored_key(file: Path) -> str | None:
 
 
 def _store(model: EncoderWithHead, file: Path, key: str, cpu_seconds: float) -> None:
+    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    _write(file, tensors, {"phase_key": key, "cpu_seconds": str(round(cpu_seconds))})
+
+
+def _write(file: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
+    """Writes a file that is there whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_suffix(".partial")
-    metadata = {"phase_key": key, "cpu_seconds": str(round(cpu_seconds))}
-    save_file({n: t.contiguous() for n, t in model.state_dict().items()}, partial, metadata)
+    save_file(tensors, partial, metadata)
     partial.replace(file)

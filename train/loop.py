@@ -40,13 +40,14 @@ def pair_losses(
     sentiment: torch.Tensor,
     smoothing: float = 0.0,
     taught: torch.Tensor | None = None,
+    taught_share: float = 0.5,
 ) -> torch.Tensor:
     """(B,) negative log-probability of everything an example's labels allow.
 
     pair_logits (B, 8); emotion and sentiment (B,) with UNKNOWN where a corpus does not say: an
     example with an emotion only is scored by that emotion's whole probability.
     With smoothing, that share of each example's weight asks for all pairs alike (Szegedy et al. 2016); where it is
-    taught, half of the weight asks for these probabilities (B, 8).
+    taught, `taught_share` of the weight asks for these probabilities (B, 8).
     """
     log_joint = pair_logits.float().log_softmax(dim=1)
     pair_emotion, pair_sentiment = PAIR_EMOTION.to(emotion.device), PAIR_SENTIMENT.to(emotion.device)
@@ -54,7 +55,9 @@ def pair_losses(
     fits_sentiment = (sentiment.unsqueeze(1) == pair_sentiment) | (sentiment == UNKNOWN).unsqueeze(1)
     losses = -log_joint.masked_fill(~(fits_emotion & fits_sentiment), -torch.inf).logsumexp(dim=1)
     losses = (1 - smoothing) * losses - smoothing * log_joint.mean(dim=1)
-    return losses if taught is None else (losses - (taught * log_joint).sum(dim=1)) / 2
+    if taught is None:
+        return losses
+    return (1 - taught_share) * losses - taught_share * (taught * log_joint).sum(dim=1)
 
 
 def pair_loss(
@@ -64,9 +67,10 @@ def pair_loss(
     emotion_weights: torch.Tensor,
     smoothing: float = 0.0,
     taught: torch.Tensor | None = None,
+    taught_share: float = 0.5,
 ) -> torch.Tensor:
     """Mean of `pair_losses`, weighted by `example_weights`."""
-    losses = pair_losses(pair_logits, emotion, sentiment, smoothing, taught)
+    losses = pair_losses(pair_logits, emotion, sentiment, smoothing, taught, taught_share)
     weights = example_weights(emotion, emotion_weights)
     return (losses * weights).sum() / weights.sum()
 

@@ -216,7 +216,9 @@ def _step(
 ) -> float:
     with mixed_precision(phase.precision == "bfloat16"):
         pair_logits = model(batch.clips)
-    loss = pair_loss(pair_logits, batch.emotion, batch.sentiment, emotion_weights, phase.label_smoothing, taught)
+    loss = pair_loss(
+        pair_logits, batch.emotion, batch.sentiment, emotion_weights, phase.label_smoothing, taught, phase.taught_share
+    )
     optimizer.zero_grad()
     loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), phase.gradient_norm_limit)

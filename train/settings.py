@@ -51,9 +51,11 @@ class PhaseSettings:
     flat_punctuation: float = 0.0
     """For words only: how often a line is read as a recogniser writes a flat voice, without "!", dashes and dots."""
     teachers: int = 0
-    """So many networks are trained first, alike but for their seeds. What they say on average of an example is the
-    other half of its target, beside the label: one network learns nearly what all of them know together, and less of
-    what annotators disagree about (Hinton et al. 2015; Furlanello et al. 2018)."""
+    """So many networks are trained first, alike but for their seeds. What they say on average of an example is part of
+    its target, beside the label: one network learns nearly what all of them know together, and less of what annotators
+    disagree about (Hinton et al. 2015; Furlanello et al. 2018)."""
+    taught_share: float = 0.5
+    """How much of an example's target is what teachers say of it; the label is the rest."""
     picture_teacher: PictureTeacherSettings | None = None
     """For frames only: a teacher that knows photographs already; see `train.picture_teacher`."""
     word_teacher: WordTeacherSettings | None = None
