@@ -1,7 +1,7 @@
 """A trained network on disk, and everything that must be known to use it rightly.
 
     checkpoint.json       labels, clip settings, network settings, calibration, metrics, sha256 of each file
-    text.safetensors      the encoders and the fusion, matrices in 16 bits, so that none is too large to share
+    text.safetensors      the encoders and the fusion, see `sentiment.weight_files`
     audio.safetensors
     video.safetensors
     fusion.safetensors
@@ -22,21 +22,22 @@ from typing import Any, Final
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 from sentiment.clip_datatypes import ClipSettings
 from sentiment.clips import ClipPreprocessor
 from sentiment.datatypes import Affect, ModalitySubset
-from sentiment.empty_taps import leave_out_empty_taps
 from sentiment.errors import CheckpointError, SettingsError
 from sentiment.hub import MANIFEST, TOKENIZER, find_manifest
 from sentiment.labels import EMOTIONS, MODALITIES, SENTIMENTS
 from sentiment.model import FusionNetwork, NetworkSettings
 from sentiment.precision import PLAIN, Precision, choose_precision
 from sentiment.speech_encoder import load_whisper_encoder
+from sentiment.weight_files import load_weights, save_weights
 
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
+_READABLE_VERSIONS: Final = (2, 3)
+"""The second had every matrix in sixteen bits."""
 _LABELS: Final = {"emotions": list(EMOTIONS), "sentiments": list(SENTIMENTS), "modalities": list(MODALITIES)}
 
 
@@ -103,7 +104,7 @@ def save_checkpoint(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST).unlink(missing_ok=True)
     for part, module in _parts(network).items():
-        save_file({n: _to_16_bits(t) for n, t in module.state_dict().items()}, folder / f"{part}.safetensors")
+        save_weights(module, folder / f"{part}.safetensors")
     preprocessor.tokenizer.save(str(folder / TOKENIZER))
     files = [*(f"{part}.safetensors" for part in _parts(network)), TOKENIZER]
     manifest = {
@@ -144,8 +145,7 @@ def load_checkpoint(folder: Path | str, device: torch.device | str = "cpu") -> C
         with no_init_weights():  # all of them are read from the files next
             network = FusionNetwork(settings, clip_settings.n_mels, clip_settings.modalities)
         for part, module in _parts(network).items():
-            module.load_state_dict(load_file(folder / f"{part}.safetensors"))
-        leave_out_empty_taps(network)  # before the clock chooses a number format
+            load_weights(module, folder / f"{part}.safetensors")
         calibration = Calibration(**manifest["calibration"])
     except (TypeError, KeyError, RuntimeError, SettingsError, SafetensorError) as error:
         raise CheckpointError(f"Checkpoint {folder} does not fit this version of the program: {error}") from error
@@ -203,8 +203,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}.") from error
     found = manifest.get("format_version") if isinstance(manifest, dict) else None
-    if found != FORMAT_VERSION:
-        raise CheckpointError(f"{path} has format version {found!r}; this program reads version {FORMAT_VERSION}.")
+    if found not in _READABLE_VERSIONS:
+        readable = " and ".join(map(str, _READABLE_VERSIONS))
+        raise CheckpointError(f"{path} has format version {found!r}; this program reads versions {readable}.")
     if manifest.get("labels") != _LABELS:
         raise CheckpointError(f"{path} was made for other labels than this program's: {manifest.get('labels')}.")
     modalities = manifest.get("clip", {}).get("modalities", MODALITIES)
@@ -223,11 +224,6 @@ def _write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
 def _parts(network: FusionNetwork) -> dict[str, torch.nn.Module]:
     """The network file by file."""
     return {**network.encoders, "fusion": network.fusion}
-
-
-def _to_16_bits(tensor: torch.Tensor) -> torch.Tensor:
-    """Matrices and kernels in float16; norms' statistics and biases, which are few, as they are."""
-    return (tensor.half() if tensor.is_floating_point() and tensor.ndim > 1 else tensor).contiguous()
 
 
 def _with_tuples(table: Mapping[str, Any]) -> dict[str, Any]:

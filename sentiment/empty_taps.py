@@ -1,29 +1,57 @@
 """Kernels in time without what they multiply by nothing.
 
 A network that has learned from stills has three-dimensional kernels all the same, in which the frames before and after
-weigh nothing (see `train.inflate`). In such a kernel two products of three are with zeros, and change no answer.
+weigh nothing (see `train.inflate`). In such a kernel two products of three are with zeros, and change no answer: the
+zeros are neither stored nor computed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
+import torch
+import torch.nn.functional as F
 from torch import nn
 
 
-def leave_out_empty_taps(layers: nn.Module) -> int:
-    """Cuts each Conv3d in `layers`, three frames deep, whose outer two are all zeros, down to its middle one.
+def without_empty_taps(layers: nn.Module, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The weights of `layers`; of kernels, three frames deep, whose outer two frames are all zeros, the middle one."""
+    kept = dict(weights)
+    for name, _ in _looking_at_three_frames(layers):
+        kernel = kept.get(f"{name}.weight")
+        if kernel is not None and kernel.ndim == 5 and kernel.shape[2] == 3 and not kernel[:, :, [0, 2]].any():
+            kept[f"{name}.weight"] = kernel[:, :, 1:2]
+    return kept
 
-    Returns how many were cut. What the layers make of a clip stays the same.
+
+def with_empty_taps(layers: nn.Module, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The weights, zeros around each kernel of which they hold the middle one only: it can learn movement again."""
+    padded = dict(weights)
+    for name, _ in _looking_at_three_frames(layers):
+        kernel = padded.get(f"{name}.weight")
+        if kernel is not None and kernel.ndim == 5 and kernel.shape[2] == 1:
+            padded[f"{name}.weight"] = F.pad(kernel, (0, 0, 0, 0, 1, 1))
+    return padded
+
+
+def fit_kernels(layers: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
+    """Makes each kernel in `layers`, three frames deep, of which `weights` hold the middle one only, one frame deep.
+
+    What the layers make of a clip, once these weights are loaded, is what three frames with zeros would make of it.
     """
-    found = [layer for layer in layers.modules() if isinstance(layer, nn.Conv3d) and _only_middle_counts(layer)]
-    for layer in found:
-        _, height, width = layer.kernel_size
-        _, above, beside = (int(pixels) for pixels in layer.padding)
-        layer.weight = nn.Parameter(layer.weight[:, :, 1:2].clone(), layer.weight.requires_grad)
-        layer.kernel_size, layer.padding = (1, height, width), (0, above, beside)
-    return len(found)
+    for name, layer in list(_looking_at_three_frames(layers)):
+        kernel = weights.get(f"{name}.weight")
+        if kernel is not None and kernel.ndim == 5 and kernel.shape[2] == 1:
+            _, height, width = layer.kernel_size
+            _, above, beside = (int(pixels) for pixels in layer.padding)
+            layer.weight = nn.Parameter(layer.weight[:, :, 1:2].clone(), layer.weight.requires_grad)
+            layer.kernel_size, layer.padding = (1, height, width), (0, above, beside)
 
 
-def _only_middle_counts(layer: nn.Conv3d) -> bool:
-    if (layer.weight.shape[2], layer.padding[0], layer.dilation[0], layer.padding_mode) != (3, 1, 1, "zeros"):
-        return False
-    return not layer.weight[:, :, [0, 2]].any()
+def _looking_at_three_frames(layers: nn.Module) -> Iterator[tuple[str, nn.Conv3d]]:
+    """The convolutions, by name, that see a frame, the one before and the one after."""
+    for name, layer in layers.named_modules():
+        if not isinstance(layer, nn.Conv3d) or layer.padding_mode != "zeros":
+            continue
+        if (layer.kernel_size[0], layer.padding[0], layer.dilation[0]) == (3, 1, 1):
+            yield name, layer

@@ -7,9 +7,18 @@ import copy
 import torch
 from torch import nn
 
-from sentiment.empty_taps import leave_out_empty_taps
+from sentiment.empty_taps import fit_kernels, with_empty_taps, without_empty_taps
 from sentiment.model import VideoEncoder
 from train.inflate import StillEncoder, inflate
+
+
+def leave_out_empty_taps(layers: nn.Module) -> int:
+    """Does so in place; returns in how many kernels."""
+    before = layers.state_dict()
+    lean = without_empty_taps(layers, before)
+    fit_kernels(layers, lean)
+    layers.load_state_dict(lean)
+    return sum(lean[name].shape != before[name].shape for name in before)
 
 
 def test_an_inflated_network_answers_the_same_with_fewer_weights() -> None:
@@ -44,3 +53,12 @@ def test_at_the_border_and_with_a_stride_in_time_nothing_changes() -> None:
     assert leave_out_empty_taps(layers) == 1
     assert layers(clip).shape == expected.shape
     assert torch.allclose(layers(clip), expected, atol=1e-6)
+
+
+def test_zeros_come_back_where_movement_is_to_be_learned() -> None:
+    layers = nn.Sequential(nn.Conv3d(2, 4, 3, padding=1), nn.Conv3d(4, 4, 3, padding=1))
+    with torch.no_grad():
+        layers[0].weight[:, :, [0, 2]] = 0
+    whole = layers.state_dict()
+    padded = with_empty_taps(layers, without_empty_taps(layers, whole))
+    assert all(torch.equal(padded[name], whole[name]) for name in whole)

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
 from sentiment.checkpoint import read_manifest
+from sentiment.empty_taps import with_empty_taps
 from sentiment.hub import MANIFEST
 from sentiment.model import FusionNetwork, NetworkSettings, TextEncoder
+from sentiment.weight_files import read_weights
 from train.encoders import start_folder
 from train.errors import DataError
 from train.installed import load_quietly
@@ -170,14 +171,15 @@ def _checkpoint_file(modality: str, folder: Path) -> Path:
 
 def _load_backbone(encoder: nn.Module, modality: str, file: Path) -> None:
     name = BACKBONE[modality]
-    tensors = {key: t for key, t in _read_weights(file).items() if key.startswith(f"{name}.")}
-    _load(getattr(encoder, name), {key.removeprefix(f"{name}."): t for key, t in tensors.items()}, str(file))
+    backbone, weights = getattr(encoder, name), _read_weights(file)
+    own = {key.removeprefix(f"{name}."): t for key, t in weights.items() if key.startswith(f"{name}.")}
+    _load(backbone, with_empty_taps(backbone, own), str(file))
 
 
 def _read_weights(file: Path) -> dict[str, torch.Tensor]:
     try:
         if file.suffix == ".safetensors":
-            return load_file(file)
+            return read_weights(file)
         return torch.load(file, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, SafetensorError, UnpicklingError) as error:
         raise DataError(f"{file} holds no weights that can be read: {str(error).splitlines()[0]}") from error

@@ -1,0 +1,70 @@
+"""Weights on disk: large matrices in eight bits, small ones in sixteen, and no zeros that are known beforehand.
+
+A large matrix NAME is stored as two tensors: NAME.scale, float32, the 127th part of each row's largest entry, and
+NAME, int8, the rows divided by it and rounded: what is made of them differs from the matrix by at most half of that
+part. Of kernels that are three frames deep and see one (see `sentiment.empty_taps`) the one is stored.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from sentiment.empty_taps import fit_kernels, without_empty_taps
+
+_LARGE: Final = 1 << 16
+"""From so many numbers on a matrix is large. In smaller ones there is little to save."""
+
+_SCALE: Final = ".scale"
+
+
+def save_weights(module: nn.Module, file: Path) -> None:
+    """Writes all weights of a module to a safetensors file."""
+    stored = {}
+    for name, tensor in without_empty_taps(module, module.state_dict()).items():
+        if tensor.is_floating_point() and tensor.ndim > 1 and tensor.numel() >= _LARGE:
+            stored[name], stored[name + _SCALE] = _to_8_bits(tensor)
+        else:
+            stored[name] = _to_16_bits(tensor)
+    save_file(stored, file)
+
+
+def load_weights(module: nn.Module, file: Path) -> None:
+    """Reads them back, in place; kernels of which one moment is stored become so deep.
+
+    Raises RuntimeError where the file holds another module's weights, SafetensorError where it is none.
+    """
+    weights = without_empty_taps(module, read_weights(file))
+    fit_kernels(module, weights)
+    module.load_state_dict(weights)
+
+
+def read_weights(file: Path) -> dict[str, torch.Tensor]:
+    """All weights in a safetensors file, those that were stored in eight bits as float32; errors are `load_file`'s."""
+    stored = load_file(file)
+    scales = {name.removesuffix(_SCALE): stored.pop(name) for name in list(stored) if name.endswith(_SCALE)}
+    return {name: _from_8_bits(t, scales[name]) if name in scales else t for name, t in stored.items()}
+
+
+def _to_8_bits(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The rows in int8 and (rows,) what they are to be multiplied by; a kernel's rows are what makes one channel."""
+    scale = matrix.flatten(1).abs().amax(dim=1).float() / 127
+    rows = matrix.float() / _along_rows(scale.clamp(min=torch.finfo(torch.float32).tiny), matrix)
+    return rows.round().to(torch.int8).contiguous(), scale
+
+
+def _from_8_bits(rows: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    return rows.float() * _along_rows(scale, rows)
+
+
+def _along_rows(scale: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
+    return scale.view(-1, *[1] * (matrix.ndim - 1))
+
+
+def _to_16_bits(tensor: torch.Tensor) -> torch.Tensor:
+    """Matrices and kernels in float16; norms' statistics and biases, which are few, as they are."""
+    return (tensor.half() if tensor.is_floating_point() and tensor.ndim > 1 else tensor).contiguous()

@@ -1,0 +1,82 @@
+"""Weights on disk: nearly the same comes back from far fewer bytes."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from sentiment.model import VideoEncoder
+from sentiment.weight_files import load_weights, read_weights, save_weights
+from train.inflate import StillEncoder, inflate
+
+
+class Layers(nn.Module):
+    """A large matrix, a small one, and what is no matrix."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.large, self.small = nn.Linear(512, 128), nn.Linear(128, 8)
+        self.norm = nn.BatchNorm1d(8)
+
+
+def test_a_large_matrix_takes_a_byte_for_each_number_and_comes_back_to_half_a_step(tmp_path: Path) -> None:
+    layers, again = Layers(), Layers()
+    with torch.no_grad():
+        layers.large.weight[3] *= 100  # does not spoil the other rows
+        layers.large.weight[5] = 0
+    save_weights(layers, tmp_path / "weights.safetensors")
+    stored = load_file(tmp_path / "weights.safetensors")
+    assert stored["large.weight"].dtype == torch.int8
+    assert stored["small.weight"].dtype == torch.float16
+    load_weights(again, tmp_path / "weights.safetensors")
+    step = layers.large.weight.abs().amax(dim=1, keepdim=True) / 127
+    assert ((again.large.weight - layers.large.weight).abs() <= 0.501 * step).all()
+    assert torch.allclose(again.small.weight, layers.small.weight, atol=1e-4)
+    for name in ("large.bias", "norm.running_var", "norm.num_batches_tracked"):
+        assert torch.equal(again.state_dict()[name], layers.state_dict()[name]), name
+
+
+def test_what_was_stored_before_is_stored_the_same_again(tmp_path: Path) -> None:
+    """A checkpoint that is loaded and saved does not wear out."""
+    layers, again = Layers(), Layers()
+    save_weights(layers, tmp_path / "first.safetensors")
+    load_weights(again, tmp_path / "first.safetensors")
+    save_weights(again, tmp_path / "second.safetensors")
+    assert (tmp_path / "first.safetensors").read_bytes() == (tmp_path / "second.safetensors").read_bytes()
+
+
+def test_files_with_every_matrix_in_sixteen_bits_are_read(tmp_path: Path) -> None:
+    layers, again = Layers(), Layers()
+    save_file({name: t.half() if t.ndim > 1 else t for name, t in layers.state_dict().items()}, tmp_path / "old")
+    load_weights(again, tmp_path / "old")
+    assert torch.allclose(again.large.weight, layers.large.weight, atol=1e-4)
+
+
+def test_other_weights_are_refused(tmp_path: Path) -> None:
+    save_weights(nn.Linear(512, 128), tmp_path / "weights.safetensors")
+    with pytest.raises(RuntimeError, match=r"large\.weight"):
+        load_weights(Layers(), tmp_path / "weights.safetensors")
+
+
+def test_the_zeros_of_a_network_that_learned_from_stills_are_not_stored(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    encoder = VideoEncoder().eval()
+    inflate(StillEncoder(encoder.project).eval(), encoder)
+    file = tmp_path / "video.safetensors"
+    save_weights(encoder, file)
+    assert file.stat().st_size < 0.6 * sum(p.numel() for p in encoder.parameters())
+    lean = VideoEncoder().eval()
+    load_weights(lean, file)
+    clip = torch.randn(2, 3, 8, 32, 32)
+    with torch.inference_mode():
+        expected, answered = encoder(clip), lean(clip)
+    assert (answered - expected).norm() < 0.05 * expected.norm()
+    assert read_weights(file)["r3d.layer1.0.conv1.0.weight"].shape[2] == 1
+    again = tmp_path / "again.safetensors"
+    save_weights(copy.deepcopy(lean), again)
+    assert again.read_bytes() == file.read_bytes()
