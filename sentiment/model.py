@@ -7,9 +7,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import nn
@@ -31,7 +32,8 @@ class NetworkSettings:
     """What must be known to build the network before its weights are read."""
 
     bert: Mapping[str, Any] = field(default_factory=dict)
-    """The configuration of `transformers.BertConfig`; left out, BERT-base uncased."""
+    """The configuration of `transformers.BertConfig`; left out, BERT-base uncased. `relative_position_buckets` besides,
+    where attention has a bias for relative positions."""
     audio_channels: tuple[int, ...] = (32, 64, 128, 192)
     """Of the blocks of the spectrogram CNN."""
     speech_state_size: int = 0
@@ -44,11 +46,15 @@ class TextEncoder(nn.Module):
     """BERT; the mean of its last layer over the utterance's own tokens."""
 
     def __init__(self, bert: Mapping[str, Any]) -> None:
+        """For `bert` see `NetworkSettings`."""
         super().__init__()
         from transformers import BertConfig, BertModel
 
-        config = BertConfig(**bert)
+        sizes = dict(bert)
+        buckets = sizes.pop("relative_position_buckets", 0)
+        config = BertConfig(**sizes)
         self.bert = BertModel(config, add_pooling_layer=False)
+        self.relative_positions = RelativePositions(buckets, config.num_attention_heads) if buckets else None
         self.project = projection(config.hidden_size)
 
     def forward(
@@ -59,10 +65,48 @@ class TextEncoder(nn.Module):
         utterance_mask: torch.Tensor,
     ) -> torch.Tensor:
         """(B, 128) from the four (B, L) tensors that `ClipBatch` describes."""
+        if self.relative_positions is not None:
+            attention_mask = self.relative_positions(attention_mask)
         hidden = self.bert(
             input_ids=token_ids, token_type_ids=token_type_ids, attention_mask=attention_mask
         ).last_hidden_state  # (B, L, hidden)
         return self.project(masked_mean(hidden, utterance_mask))
+
+
+class RelativePositions(nn.Module):
+    """What the attention of every layer adds for how far one token stands from another (Raffel et al. 2020).
+
+    BERT has none. MPNet (Song et al. 2020), which has BERT's layers and its vocabulary, cannot do without.
+    """
+
+    FARTHEST: Final = 128
+    """From so many tokens on all distances are alike; that of Raffel et al. and of MPNet."""
+
+    def __init__(self, buckets: int, num_heads: int) -> None:
+        """Half of the buckets are for each direction, and half of these for single distances, the others for ranges."""
+        super().__init__()
+        self.bias = nn.Embedding(buckets, num_heads)
+
+    def forward(self, attention_mask: torch.Tensor) -> torch.Tensor:
+        """(B, heads, L, L) float32, to be added to attention's logits; attention_mask (B, L) is 0 where no token is."""
+        place = torch.arange(attention_mask.shape[1], device=attention_mask.device)
+        bias = self.bias(self._bucket(place[None, :] - place[:, None])).permute(2, 0, 1)
+        absent = attention_mask[:, None, None, :] == 0
+        return bias.float().masked_fill(absent, _NEVER)
+
+    def _bucket(self, distance: torch.Tensor) -> torch.Tensor:
+        """The bucket of each distance, int64; positive ones are ahead."""
+        one_way = self.bias.num_embeddings // 2
+        single = one_way // 2
+        far = distance.abs().clamp(min=1)
+        ranged = single + ((far / single).log() / math.log(self.FARTHEST / single) * (one_way - single)).long().clamp(
+            max=one_way - single - 1
+        )
+        return torch.where(distance.abs() < single, distance.abs(), ranged) + (distance > 0) * one_way
+
+
+_NEVER: Final = -1e4
+"""Added to a logit, it leaves no probability, in half precision neither, of which the lowest number is not far away."""
 
 
 class AudioEncoder(nn.Module):

@@ -20,10 +20,10 @@ from train.corpora import Split
 from train.corpora.catalog import load_corpora
 from train.dataset import ExampleDataset
 from train.loop import EncoderWithHead, class_weights, pair_logits_of
+from train.mpnet import freeze_first_layers, mpnet_as_bert
 from train.phase import RunFiles, run_phase
 from train.picture_teacher import PictureTeacher
 from train.settings import PhaseSettings, PictureTeacherSettings, WordTeacherSettings
-from train.word_teacher import WordTeacher
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +116,8 @@ class Course:
         if phase.word_teacher is not None:
             words = phase.word_teacher
             torch.manual_seed(seed)
-            reading = WordTeacher(words.start, self.preprocessor.tokenizer, words.frozen_layers)
+            reading = mpnet_as_bert(words.start, self.preprocessor.tokenizer)
+            freeze_first_layers(reading, words.frozen_layers)
             yield self._trained(EncoderWithHead("text", reading), words, seed, "word-teacher")
         if phase.own_answers:
             yield Teacher(model, 0.0, phase.frame_count, phase.own_answers_frame_size_px)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import safe_open
@@ -21,7 +21,11 @@ from train.errors import DataError
 from train.inflate import StillEncoder, inflate
 from train.installed import installed_folder
 from train.loop import EncoderWithHead
-from train.settings import PhaseSettings, Recipe
+from train.mpnet import freeze_first_layers, is_mpnet, load_mpnet, mpnet_settings
+from train.settings import EncoderSettings, PhaseSettings, Recipe
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 
 def start_folder(start: str) -> Path:
@@ -40,9 +44,24 @@ def start_folder(start: str) -> Path:
     return package / "model"
 
 
-def bert_settings(start: str) -> dict[str, Any]:
-    """What `transformers.BertConfig` needs to build that BERT."""
-    table = json.loads((start_folder(start) / "config.json").read_text(encoding="utf-8"))
+def load_tokenizer(settings: EncoderSettings) -> Tokenizer:
+    """The tokenizer that the words' encoder is trained with. Raises DataError like `start_folder`."""
+    from tokenizers import Tokenizer
+
+    source = settings.tokenizer or settings.start
+    assert source is not None
+    tokenizer = Tokenizer.from_file(str(start_folder(source) / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def bert_settings(settings: EncoderSettings) -> dict[str, Any]:
+    """What `TextEncoder` needs to be of the size of what the words' encoder starts from; errors as for its weights."""
+    assert settings.start is not None
+    if is_mpnet(settings.start):
+        return mpnet_settings(settings.start, load_tokenizer(settings))
+    table = json.loads((start_folder(settings.start) / "config.json").read_text(encoding="utf-8"))
     wanted = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
     return {name: table[name] for name in (*wanted, "max_position_embeddings", "type_vocab_size")}
 
@@ -61,8 +80,7 @@ def fit_encoder(
     settings = recipe.encoders[modality]
     torch.manual_seed(recipe.seed)
     if modality == "text":
-        assert settings.start is not None
-        start_from_pretrained(network.encoders["text"], settings.start)
+        _start_words(network.encoders["text"], settings)
     model = EncoderWithHead(modality, network.encoders[modality])
     facts = _facts(modality, recipe)
     for number, phase in enumerate(settings.phases):
@@ -90,10 +108,19 @@ def _in_dimensions_of(phase: PhaseSettings, model: EncoderWithHead, network: Fus
     return model
 
 
-def start_from_pretrained(encoder: TextEncoder, start: str) -> None:
-    """Loads that BERT's weights into the encoder."""
+def _start_words(encoder: TextEncoder, settings: EncoderSettings) -> None:
+    """Loads what the settings start from into the encoder. Raises DataError where it cannot be had."""
+    assert settings.start is not None
+    if is_mpnet(settings.start):
+        load_mpnet(encoder, settings.start, load_tokenizer(settings))
+    else:
+        _load_bert(encoder, start_folder(settings.start))
+    freeze_first_layers(encoder, settings.frozen_layers)
+
+
+def _load_bert(encoder: TextEncoder, folder: Path) -> None:
     tensors = {}
-    with safe_open(start_folder(start) / "model.safetensors", framework="pt") as file:
+    with safe_open(folder / "model.safetensors", framework="pt") as file:
         wanted = encoder.bert.state_dict()
         for name in file.keys():  # noqa: SIM118  (a safetensors file is no dict)
             short = name.removeprefix("bert.")
@@ -123,7 +150,9 @@ def _facts(modality: str, recipe: Recipe) -> dict[str, Any]:
     """What decides how an encoder comes out of its phases, beside these and the seed."""
     clip = {name: getattr(recipe.clip, name) for name in _CLIP_SETTINGS_OF[modality]}
     network = asdict(recipe.network) if modality == "audio" else None
-    return {"modality": modality, "start": recipe.encoders[modality].start, "clip": clip, "network": network}
+    settings = recipe.encoders[modality]
+    facts = {"modality": modality, "start": settings.start, "clip": clip, "network": network}
+    return facts if modality != "text" else {**facts, "frozen_layers": settings.frozen_layers}
 
 
 def cpu_hours(recipe: Recipe, run: Path) -> float:

@@ -17,7 +17,7 @@ from train.corpora import Split
 from train.corpora.catalog import load_corpora
 from train.course import load_examples
 from train.dataset import measure_mel
-from train.encoders import bert_settings, cpu_hours, fit_encoder, start_folder
+from train.encoders import bert_settings, cpu_hours, fit_encoder, load_tokenizer
 from train.evaluate import evaluate
 from train.fusion import FeatureBank, calibrate, fit_fusion, make_bank, make_junk_bank
 from train.joint_settings import JointRecipe
@@ -79,12 +79,7 @@ def _make_banks(
 
 def make_preprocessor(recipe: Recipe, data: Path) -> ClipPreprocessor:
     """Preprocessing by the recipe, with the tokenizer it starts from and its corpus's mel statistics."""
-    from tokenizers import Tokenizer
-
-    assert recipe.text.start is not None
-    tokenizer = Tokenizer.from_file(str(start_folder(recipe.text.start) / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
+    tokenizer = load_tokenizer(recipe.text)
     clip = recipe.clip
     if recipe.audio is not None:
         clip = measure_mel(load_corpora(recipe.audio.phases[-1].corpora, data, "train"), clip)
@@ -94,6 +89,5 @@ def make_preprocessor(recipe: Recipe, data: Path) -> ClipPreprocessor:
 def make_network(recipe: Recipe) -> FusionNetwork:
     """The recipe's network with random weights, the same for the same seed."""
     torch.manual_seed(recipe.seed)
-    assert recipe.text.start is not None
-    settings = NetworkSettings(bert=bert_settings(recipe.text.start), **asdict(recipe.network))
+    settings = NetworkSettings(bert=bert_settings(recipe.text), **asdict(recipe.network))
     return FusionNetwork(settings, recipe.clip.n_mels, recipe.clip.modalities)

@@ -59,7 +59,7 @@ class PhaseSettings:
     picture_teacher: PictureTeacherSettings | None = None
     """For frames only: a teacher that knows photographs already; see `train.picture_teacher`."""
     word_teacher: WordTeacherSettings | None = None
-    """For words only: a teacher that is larger and learned from other texts; see `train.word_teacher`."""
+    """For words only: a teacher that is larger and learned from other texts; see `train.mpnet`."""
     unlabelled_corpora: tuple[str, ...] = ()
     """For words only: corpora of which the texts are learned from and not the labels. There teachers alone say what is
     right, so the words of another corpus widen what an encoder learns, and its annotators do not."""
@@ -105,7 +105,12 @@ class EncoderSettings:
 
     phases: tuple[PhaseSettings, ...]
     start: str | None = None
-    """For words: where BERT's weights come from: an installed package, a folder or a name on the hub."""
+    """For words: where BERT's weights come from: an installed package or a folder with a BERT, or an MPNet (see
+    `train.mpnet`)."""
+    tokenizer: str | None = None
+    """For words: the package or folder with BERT's tokenizer, if it does not come with the weights, as with MPNet."""
+    frozen_layers: int = 0
+    """For words: so many layers of BERT stay as they are, as for WordTeacherSettings."""
     class_weight_power: float = 0.0
     """Each emotion's loss is weighted by (its frequency) ** -power: 0 leaves it alone, 1 balances it."""
 

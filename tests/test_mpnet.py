@@ -1,4 +1,4 @@
-"""The larger network reads what was tokenized for BERT; what it says is learned by the words' encoder."""
+"""MPNet in BERT's form: the same network, read with BERT's tokenizer; what words start from, or who teaches them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from safetensors.torch import load_file
 from small_parts import tiny_tokenizer
 from test_training import RECIPE, write_corpora, write_start
 
+from sentiment.checkpoint import load_checkpoint
 from sentiment.clip_datatypes import ClipBatch, ClipSettings
 from sentiment.clips import ClipPreprocessor, collate
 from sentiment.labels import EMOTIONS
-from sentiment.model import encoder_inputs
+from sentiment.model import encoder_inputs, masked_mean
 from train import course
+from train.__main__ import main
 from train.dataset import UNKNOWN
 from train.encoders import fit_encoder
 from train.errors import DataError
 from train.fit import make_network, make_preprocessor
 from train.loop import EncoderWithHead, pair_logits_of
+from train.mpnet import freeze_first_layers, mpnet_as_bert
 from train.phase import PhaseResult, run_phase
 from train.settings import load_recipe
 from train.sources import starts_of
-from train.word_teacher import WordTeacher
 
 PACKED = "sentence-transformers/all-mpnet-base-v2"
 
@@ -54,7 +56,7 @@ def write_mpnet(folder: Path, words: list[str] | None = None, layers: int = 1) -
     torch.manual_seed(0)
     config = MPNetConfig(
         vocab_size=len(words), hidden_size=32, num_hidden_layers=layers, num_attention_heads=2, intermediate_size=64,
-        max_position_embeddings=256,
+        max_position_embeddings=256, initializer_range=0.3,
     )  # fmt: skip
     MPNetModel(config).save_pretrained(folder)
     (folder / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
@@ -66,28 +68,28 @@ def read(*texts: str) -> ClipBatch:
     return collate([preprocessor.make(text, context=("so",)) for text in texts])
 
 
-def test_it_reads_the_same_words_under_its_own_ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = write_mpnet(tmp_path / "mpnet")
-    own_words = (folder / "vocab.txt").read_text().split("\n")
-    teacher = WordTeacher(str(folder), tiny_tokenizer()).eval()
-    seen = []
-    embed = teacher.mpnet.embeddings.forward
+@pytest.mark.parametrize("words", [8, 60])
+def test_it_is_the_same_network(tmp_path: Path, words: int) -> None:
+    """On rows that are padded, and far enough for the buckets of ranges."""
+    from transformers import MPNetModel
 
-    def look(input_ids: torch.Tensor, *given: Any, **named: Any) -> torch.Tensor:
-        seen.append(input_ids)
-        return embed(input_ids, *given, **named)
-
-    monkeypatch.setattr(teacher.mpnet.embeddings, "forward", look)
-    teacher(*encoder_inputs("text", read("no way", "yes")))
-    read_words = [" ".join(own_words[i] for i in row) for row in seen[0].tolist()]
-    assert read_words == [
-        "<s> n ##o w ##a ##y </s> s ##o </s>",
-        "<s> y ##e ##s </s> s ##o </s> <pad> <pad>",
-    ]
+    folder = write_mpnet(tmp_path / "mpnet", layers=2)
+    own_ids = {word: i for i, word in enumerate((folder / "vocab.txt").read_text().split("\n"))}
+    encoder = mpnet_as_bert(str(folder), tiny_tokenizer()).eval()
+    mpnet = MPNetModel.from_pretrained(folder, add_pooling_layer=False).eval()
+    token_ids, token_types, attention, utterance = encoder_inputs("text", read("no way", "yes " * words))
+    names = {"[CLS]": "<s>", "[SEP]": "</s>", "[PAD]": "<pad>"}
+    own = torch.tensor([[own_ids[names.get(tokens()[i], tokens()[i])] for i in row] for row in token_ids.tolist()])
+    with torch.inference_mode():
+        expected = masked_mean(mpnet(input_ids=own, attention_mask=attention).last_hidden_state, utterance)
+        answered = encoder(token_ids, token_types, attention, utterance)
+        assert torch.allclose(answered, encoder.project(expected), atol=1e-4)
+        encoder.relative_positions.bias.weight.zero_()
+        assert not torch.allclose(encoder(token_ids, token_types, attention, utterance), answered, atol=1e-2)
 
 
 def test_what_shares_a_batch_changes_nothing(tmp_path: Path) -> None:
-    teacher = WordTeacher(str(write_mpnet(tmp_path / "mpnet")), tiny_tokenizer()).eval()
+    teacher = mpnet_as_bert(str(write_mpnet(tmp_path / "mpnet")), tiny_tokenizer()).eval()
     with torch.inference_mode():
         together = teacher(*encoder_inputs("text", read("no", "that is another and a much longer line")))
         alone = teacher(*encoder_inputs("text", read("no")))
@@ -110,31 +112,31 @@ def test_it_is_put_together_from_packages(tmp_path: Path, monkeypatch: pytest.Mo
         part = content[number * size : (number + 1) * size]
         (package / "input" / f"all-mpnet-base-v2.zip.{number + 1:03}").write_bytes(part)
     monkeypatch.syspath_prepend(tmp_path / "packages")
-    packed, plain = WordTeacher(PACKED, tiny_tokenizer()), WordTeacher(str(folder), tiny_tokenizer())
-    assert packed.mpnet.state_dict().keys() == plain.mpnet.state_dict().keys()
-    for name, tensor in plain.mpnet.state_dict().items():
-        assert torch.equal(packed.mpnet.state_dict()[name], tensor), name
-    assert torch.equal(packed.own_ids, plain.own_ids)
+    packed, plain = mpnet_as_bert(PACKED, tiny_tokenizer()), mpnet_as_bert(str(folder), tiny_tokenizer())
+    for name, tensor in plain.bert.state_dict().items():
+        assert torch.equal(packed.bert.state_dict()[name], tensor), name
+    assert torch.equal(packed.relative_positions.bias.weight, plain.relative_positions.bias.weight)
 
 
 def test_weights_that_cannot_be_had_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(DataError, match=r"'no/such'.*--no-deps -r requirements-train-offline\.txt"):
-        WordTeacher("no/such", tiny_tokenizer())
+        mpnet_as_bert("no/such", tiny_tokenizer())
 
 
 def test_a_teacher_that_does_not_know_the_words_is_refused(tmp_path: Path) -> None:
     words = tokens()
     words.remove("##q")
     with pytest.raises(DataError, match=r"1 of \d+ it does not, such as '##q'"):
-        WordTeacher(str(write_mpnet(tmp_path / "mpnet", words)), tiny_tokenizer())
+        mpnet_as_bert(str(write_mpnet(tmp_path / "mpnet", words)), tiny_tokenizer())
 
 
 def test_the_first_layers_stay_as_they_are_where_they_are_frozen(tmp_path: Path) -> None:
-    teacher = WordTeacher(str(write_mpnet(tmp_path / "mpnet", layers=2)), tiny_tokenizer(), frozen_layers=1)
-    teacher(*encoder_inputs("text", read("no way"))).sum().backward()
-    frozen, free = teacher.mpnet.encoder.layer
-    assert all(p.grad is None for part in (teacher.mpnet.embeddings, frozen) for p in part.parameters())
+    encoder = mpnet_as_bert(str(write_mpnet(tmp_path / "mpnet", layers=2)), tiny_tokenizer())
+    freeze_first_layers(encoder, 1)
+    encoder(*encoder_inputs("text", read("no way"))).sum().backward()
+    frozen, free = encoder.bert.encoder.layer
+    assert all(p.grad is None for part in (encoder.bert.embeddings, frozen) for p in part.parameters())
     assert all(p.grad is not None for p in free.parameters())
 
 
@@ -181,7 +183,7 @@ start = "{teacher_start}"
         ("text-1-word-teacher-1", {"meld"}),
         ("text-1", {"meld", "goemotions"}),
     ]
-    teacher = EncoderWithHead("text", WordTeacher(teacher_start, tiny_tokenizer()))
+    teacher = EncoderWithHead("text", mpnet_as_bert(teacher_start, tiny_tokenizer()))
     teacher.load_state_dict(load_file(run / "text-1-word-teacher-1.safetensors"))
     its = pair_logits_of(teacher, examples).softmax(dim=1)
     assert len(its) == len(examples) == 9
@@ -189,6 +191,22 @@ start = "{teacher_start}"
     assert torch.allclose(trained[-1][1], (its + own[0]) / 2, atol=5e-3)  # layers may compute in bfloat16
     fit()
     assert trained == []
+
+
+def test_the_words_may_start_from_it(tmp_path: Path) -> None:
+    data, run, recipe = write_corpora(tmp_path / "data"), tmp_path / "run", tmp_path / "large.toml"
+    bert, mpnet = write_start(tmp_path / "bert"), write_mpnet(tmp_path / "mpnet", layers=2)
+    text = RECIPE.format(start=mpnet)
+    start = f'start = "{mpnet}"\n'
+    assert start in text
+    recipe.write_text(text.replace(start, f'{start}tokenizer = "{bert}"\nfrozen_layers = 1\n'))
+    assert main(["fit", "--recipe", str(recipe), "--data", str(data), "--run", str(run)]) == 0
+    network = load_checkpoint(run / "checkpoint").network
+    before, after = mpnet_as_bert(str(mpnet), tiny_tokenizer()), network.encoders["text"]
+    assert network.settings.bert["relative_position_buckets"] == 32
+    pairs = zip(before.bert.encoder.layer, after.bert.encoder.layer, strict=True)
+    learned = [not torch.equal(b.output.dense.weight.half(), a.output.dense.weight.half()) for b, a in pairs]
+    assert learned == [False, True]  # small matrices are stored in half precision
 
 
 def test_the_card_names_it() -> None:
