@@ -1,7 +1,7 @@
 """A trained network on disk, and everything that must be known to use it rightly.
 
     checkpoint.json       labels, clip settings, network settings, calibration, metrics, sha256 of each file
-    text.safetensors      the encoders and the fusion, see `sentiment.weight_files`
+    text.safetensors      the encoders and the fusion; large ones in several files, see `sentiment.weight_files`
     audio.safetensors
     video.safetensors
     fusion.safetensors
@@ -33,7 +33,7 @@ from sentiment.labels import EMOTIONS, MODALITIES, SENTIMENTS
 from sentiment.model import FusionNetwork, NetworkSettings
 from sentiment.precision import PLAIN, Precision, choose_precision
 from sentiment.speech_encoder import load_whisper_encoder
-from sentiment.weight_files import load_weights, save_weights
+from sentiment.weight_files import files_of, load_weights, save_weights
 
 FORMAT_VERSION: Final = 3
 _READABLE_VERSIONS: Final = (2, 3)
@@ -103,10 +103,8 @@ def save_checkpoint(
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST).unlink(missing_ok=True)
-    for part, module in _parts(network).items():
-        save_weights(module, folder / f"{part}.safetensors")
+    files = [name for part, module in _parts(network).items() for name in save_weights(module, folder, part)]
     preprocessor.tokenizer.save(str(folder / TOKENIZER))
-    files = [*(f"{part}.safetensors" for part in _parts(network)), TOKENIZER]
     manifest = {
         "format_version": FORMAT_VERSION,
         "name": name,
@@ -117,7 +115,7 @@ def save_checkpoint(
         "metrics": metrics,
         "training": training,
         "cost": cost,
-        "sha256": {file: _sha256(folder / file) for file in files},
+        "sha256": {file: _sha256(folder / file) for file in (*files, TOKENIZER)},
     }
     _write_manifest(folder, manifest)
 
@@ -145,7 +143,7 @@ def load_checkpoint(folder: Path | str, device: torch.device | str = "cpu") -> C
         with no_init_weights():  # all of them are read from the files next
             network = FusionNetwork(settings, clip_settings.n_mels, clip_settings.modalities)
         for part, module in _parts(network).items():
-            load_weights(module, folder / f"{part}.safetensors")
+            load_weights(module, [folder / name for name in files_of(part, manifest["sha256"])])
         calibration = Calibration(**manifest["calibration"])
     except (TypeError, KeyError, RuntimeError, SettingsError, SafetensorError) as error:
         raise CheckpointError(f"Checkpoint {folder} does not fit this version of the program: {error}") from error
@@ -209,8 +207,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if manifest.get("labels") != _LABELS:
         raise CheckpointError(f"{path} was made for other labels than this program's: {manifest.get('labels')}.")
     modalities = manifest.get("clip", {}).get("modalities", MODALITIES)
-    expected = {f"{part}.safetensors" for part in (*modalities, "fusion")} | {TOKENIZER}
-    if set(manifest.get("sha256", ())) != expected:
+    listed, parts = manifest.get("sha256", {}), (*modalities, "fusion")
+    expected = {TOKENIZER, *(name for part in parts for name in files_of(part, listed) or [f"{part}.safetensors"])}
+    if set(listed) != expected:
         raise CheckpointError(f"{path} must list the sha256 of {', '.join(sorted(expected))}.")
     return manifest
 

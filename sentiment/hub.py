@@ -21,8 +21,13 @@ HUB_PREFIX: Final = "hf://"
 MANIFEST: Final = "checkpoint.json"
 TOKENIZER: Final = "tokenizer.json"
 CARD: Final = "MODEL_CARD.md"
-CHECKPOINT_FILES: Final = (MANIFEST, *(f"{part}.safetensors" for part in (*MODALITIES, "fusion")), TOKENIZER, CARD)
-"""All that is ever fetched of a repository; nothing else that lies in it reaches this machine."""
+CHECKPOINT_FILES: Final = (
+    MANIFEST,
+    *(f"{part}{number}.safetensors" for part in (*MODALITIES, "fusion") for number in ("", "-[2-9]")),
+    TOKENIZER,
+    CARD,
+)
+"""Patterns of all that is ever fetched of a repository; nothing else that lies in it reaches this machine."""
 
 _REPOSITORY: Final = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
 

@@ -3,10 +3,15 @@
 A large matrix NAME is stored as two tensors: NAME.scale, float32, the 127th part of each row's largest entry, and
 NAME, int8, the rows divided by it and rounded: what is made of them differs from the matrix by at most half of that
 part. Of kernels that are three frames deep and see one (see `sentiment.empty_taps`) the one is stored.
+
+The weights of a part of the network, `text` say, are in text.safetensors; those that would make it too large are in
+text-2.safetensors, and so on.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,31 +26,56 @@ _LARGE: Final = 1 << 16
 
 _SCALE: Final = ".scale"
 
+LARGEST_FILE_BYTES: Final = 90_000_000
+"""GitHub refuses files above 100 MiB."""
 
-def save_weights(module: nn.Module, file: Path) -> None:
-    """Writes all weights of a module to a safetensors file."""
+
+def files_of(part: str, names: Iterable[str]) -> list[str]:
+    """Of these files, those with weights of that part of the network."""
+    return sorted(name for name in names if re.fullmatch(rf"{part}(-[2-9])?\.safetensors", name))
+
+
+def save_weights(module: nn.Module, folder: Path, part: str) -> list[str]:
+    """Writes all weights of a module, which is that part of the network; returns the files' names.
+
+    What is left of a larger one that was there before is deleted.
+    """
+    files: list[dict[str, torch.Tensor]] = [{}]
+    for name, tensor in _stored(module).items():
+        if sum(t.nbytes for t in (*files[-1].values(), tensor)) > LARGEST_FILE_BYTES:
+            files.append({})
+        files[-1][name] = tensor
+    for old in files_of(part, (path.name for path in folder.iterdir())):
+        (folder / old).unlink()
+    names = [f"{part}.safetensors", *(f"{part}-{number}.safetensors" for number in range(2, len(files) + 1))]
+    for name, tensors in zip(names, files, strict=True):
+        save_file(tensors, folder / name)
+    return names
+
+
+def _stored(module: nn.Module) -> dict[str, torch.Tensor]:
     stored = {}
     for name, tensor in without_empty_taps(module, module.state_dict()).items():
         if tensor.is_floating_point() and tensor.ndim > 1 and tensor.numel() >= _LARGE:
             stored[name], stored[name + _SCALE] = _to_8_bits(tensor)
         else:
             stored[name] = _to_16_bits(tensor)
-    save_file(stored, file)
+    return stored
 
 
-def load_weights(module: nn.Module, file: Path) -> None:
+def load_weights(module: nn.Module, files: Sequence[Path]) -> None:
     """Reads them back, in place; kernels of which one moment is stored become so deep.
 
-    Raises RuntimeError where the file holds another module's weights, SafetensorError where it is none.
+    Raises RuntimeError where the files hold another module's weights, SafetensorError where they hold none.
     """
-    weights = without_empty_taps(module, read_weights(file))
+    weights = without_empty_taps(module, read_weights(files))
     fit_kernels(module, weights)
     module.load_state_dict(weights)
 
 
-def read_weights(file: Path) -> dict[str, torch.Tensor]:
-    """All weights in a safetensors file, those that were stored in eight bits as float32; errors are `load_file`'s."""
-    stored = load_file(file)
+def read_weights(files: Sequence[Path]) -> dict[str, torch.Tensor]:
+    """All weights in safetensors files, those that were stored in eight bits as float32; errors are `load_file`'s."""
+    stored = {name: tensor for file in files for name, tensor in load_file(file).items()}
     scales = {name.removesuffix(_SCALE): stored.pop(name) for name in list(stored) if name.endswith(_SCALE)}
     return {name: _from_8_bits(t, scales[name]) if name in scales else t for name, t in stored.items()}
 

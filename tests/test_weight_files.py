@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from sentiment import weight_files
 from sentiment.model import VideoEncoder
-from sentiment.weight_files import load_weights, read_weights, save_weights
+from sentiment.weight_files import files_of, load_weights, read_weights, save_weights
 from train.inflate import StillEncoder, inflate
 
 
@@ -29,11 +30,11 @@ def test_a_large_matrix_takes_a_byte_for_each_number_and_comes_back_to_half_a_st
     with torch.no_grad():
         layers.large.weight[3] *= 100  # does not spoil the other rows
         layers.large.weight[5] = 0
-    save_weights(layers, tmp_path / "weights.safetensors")
-    stored = load_file(tmp_path / "weights.safetensors")
+    assert save_weights(layers, tmp_path, "part") == ["part.safetensors"]
+    stored = load_file(tmp_path / "part.safetensors")
     assert stored["large.weight"].dtype == torch.int8
     assert stored["small.weight"].dtype == torch.float16
-    load_weights(again, tmp_path / "weights.safetensors")
+    load_weights(again, [tmp_path / "part.safetensors"])
     step = layers.large.weight.abs().amax(dim=1, keepdim=True) / 127
     assert ((again.large.weight - layers.large.weight).abs() <= 0.501 * step).all()
     assert torch.allclose(again.small.weight, layers.small.weight, atol=1e-4)
@@ -44,23 +45,39 @@ def test_a_large_matrix_takes_a_byte_for_each_number_and_comes_back_to_half_a_st
 def test_what_was_stored_before_is_stored_the_same_again(tmp_path: Path) -> None:
     """A checkpoint that is loaded and saved does not wear out."""
     layers, again = Layers(), Layers()
-    save_weights(layers, tmp_path / "first.safetensors")
-    load_weights(again, tmp_path / "first.safetensors")
-    save_weights(again, tmp_path / "second.safetensors")
+    save_weights(layers, tmp_path, "first")
+    load_weights(again, [tmp_path / "first.safetensors"])
+    save_weights(again, tmp_path, "second")
     assert (tmp_path / "first.safetensors").read_bytes() == (tmp_path / "second.safetensors").read_bytes()
 
 
 def test_files_with_every_matrix_in_sixteen_bits_are_read(tmp_path: Path) -> None:
     layers, again = Layers(), Layers()
     save_file({name: t.half() if t.ndim > 1 else t for name, t in layers.state_dict().items()}, tmp_path / "old")
-    load_weights(again, tmp_path / "old")
+    load_weights(again, [tmp_path / "old"])
     assert torch.allclose(again.large.weight, layers.large.weight, atol=1e-4)
 
 
 def test_other_weights_are_refused(tmp_path: Path) -> None:
-    save_weights(nn.Linear(512, 128), tmp_path / "weights.safetensors")
+    save_weights(nn.Linear(512, 128), tmp_path, "part")
     with pytest.raises(RuntimeError, match=r"large\.weight"):
-        load_weights(Layers(), tmp_path / "weights.safetensors")
+        load_weights(Layers(), [tmp_path / "part.safetensors"])
+
+
+def test_no_file_is_larger_than_can_be_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weight_files, "LARGEST_FILE_BYTES", 150_000)
+    layers, again = nn.Sequential(*(nn.Linear(256, 256) for _ in range(5))), nn.Sequential()
+    again.extend(nn.Linear(256, 256) for _ in range(5))
+    names = save_weights(layers, tmp_path, "part")
+    assert names == ["part.safetensors", "part-2.safetensors", "part-3.safetensors"]
+    assert all((tmp_path / name).stat().st_size < 160_000 for name in names)
+    assert files_of("part", ["part-3.safetensors", "party.safetensors", *names[:2], "part-2.txt"]) == [
+        "part-2.safetensors", "part-3.safetensors", "part.safetensors",
+    ]  # fmt: skip
+    load_weights(again, [tmp_path / name for name in names])
+    assert all(torch.allclose(a.weight, b.weight, atol=1e-3) for a, b in zip(layers, again, strict=True))
+    assert save_weights(layers[0], tmp_path, "part") == ["part.safetensors"]
+    assert not (tmp_path / "part-2.safetensors").exists()
 
 
 def test_the_zeros_of_a_network_that_learned_from_stills_are_not_stored(tmp_path: Path) -> None:
@@ -68,15 +85,14 @@ def test_the_zeros_of_a_network_that_learned_from_stills_are_not_stored(tmp_path
     encoder = VideoEncoder().eval()
     inflate(StillEncoder(encoder.project).eval(), encoder)
     file = tmp_path / "video.safetensors"
-    save_weights(encoder, file)
+    save_weights(encoder, tmp_path, "video")
     assert file.stat().st_size < 0.6 * sum(p.numel() for p in encoder.parameters())
     lean = VideoEncoder().eval()
-    load_weights(lean, file)
+    load_weights(lean, [file])
     clip = torch.randn(2, 3, 8, 32, 32)
     with torch.inference_mode():
         expected, answered = encoder(clip), lean(clip)
     assert (answered - expected).norm() < 0.05 * expected.norm()
-    assert read_weights(file)["r3d.layer1.0.conv1.0.weight"].shape[2] == 1
-    again = tmp_path / "again.safetensors"
-    save_weights(copy.deepcopy(lean), again)
-    assert again.read_bytes() == file.read_bytes()
+    assert read_weights([file])["r3d.layer1.0.conv1.0.weight"].shape[2] == 1
+    save_weights(copy.deepcopy(lean), tmp_path, "again")
+    assert (tmp_path / "again.safetensors").read_bytes() == file.read_bytes()

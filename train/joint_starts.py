@@ -6,7 +6,7 @@ Nothing that is loaded here is ever executed: weights are safetensors, or pickle
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from pickle import UnpicklingError
@@ -20,7 +20,7 @@ from sentiment.checkpoint import read_manifest
 from sentiment.empty_taps import with_empty_taps
 from sentiment.hub import MANIFEST
 from sentiment.model import FusionNetwork, NetworkSettings, TextEncoder
-from sentiment.weight_files import read_weights
+from sentiment.weight_files import files_of, read_weights
 from train.encoders import start_folder
 from train.errors import DataError
 from train.installed import load_quietly
@@ -54,7 +54,7 @@ def make_joint_network(recipe: JointRecipe) -> FusionNetwork:
     if not recipe.joint.text.from_scratch:
         load_bert(network.encoders["text"], start)
     if recipe.joint.audio is not None and recipe.joint.audio.start is not None:
-        _load_backbone(network.encoders["audio"], "audio", _checkpoint_file("audio", Path(recipe.joint.audio.start)))
+        _load_backbone(network.encoders["audio"], "audio", _checkpoint_files("audio", Path(recipe.joint.audio.start)))
     if recipe.joint.video is not None and recipe.joint.video.start is not None:
         load_r3d(network.encoders["video"], recipe.joint.video.start)
     return network
@@ -139,7 +139,7 @@ def load_r3d(encoder: nn.Module, start: str) -> None:
             ) from error
         _load(encoder.r3d, {name: t for name, t in tensors.items() if not name.startswith("fc.")}, start)
     elif (Path(start) / MANIFEST).is_file():
-        _load_backbone(encoder, "video", _checkpoint_file("video", Path(start)))
+        _load_backbone(encoder, "video", _checkpoint_files("video", Path(start)))
     else:
         tensors = _read_weights(Path(start))
         _load(encoder.r3d, {name: t for name, t in tensors.items() if not name.startswith("fc.")}, start)
@@ -162,27 +162,28 @@ def sound_statistics(recipe: JointRecipe) -> tuple[float, float] | None:
     return clip["mel_mean"], clip["mel_std"]
 
 
-def _checkpoint_file(modality: str, folder: Path) -> Path:
-    file = folder / f"{modality}.safetensors"
-    if modality not in read_manifest(folder)["clip"].get("modalities", BACKBONE) or not file.is_file():
+def _checkpoint_files(modality: str, folder: Path) -> list[Path]:
+    files = [folder / name for name in files_of(modality, read_manifest(folder)["sha256"])]
+    if not files or not all(file.is_file() for file in files):
         raise DataError(f"The checkpoint {folder} has no encoder of {modality} to start from.")
-    return file
+    return files
 
 
-def _load_backbone(encoder: nn.Module, modality: str, file: Path) -> None:
+def _load_backbone(encoder: nn.Module, modality: str, files: Sequence[Path]) -> None:
     name = BACKBONE[modality]
-    backbone, weights = getattr(encoder, name), _read_weights(file)
+    backbone, weights = getattr(encoder, name), _read_weights(*files)
     own = {key.removeprefix(f"{name}."): t for key, t in weights.items() if key.startswith(f"{name}.")}
-    _load(backbone, with_empty_taps(backbone, own), str(file))
+    _load(backbone, with_empty_taps(backbone, own), str(files[0]))
 
 
-def _read_weights(file: Path) -> dict[str, torch.Tensor]:
+def _read_weights(*files: Path) -> dict[str, torch.Tensor]:
+    """Of a pickle, or of one or more safetensors files."""
     try:
-        if file.suffix == ".safetensors":
-            return read_weights(file)
-        return torch.load(file, map_location="cpu", weights_only=True)
+        if files[0].suffix == ".safetensors":
+            return read_weights(files)
+        return torch.load(files[0], map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, SafetensorError, UnpicklingError) as error:
-        raise DataError(f"{file} holds no weights that can be read: {str(error).splitlines()[0]}") from error
+        raise DataError(f"{files[0]} holds no weights that can be read: {str(error).splitlines()[0]}") from error
 
 
 def _load(module: nn.Module, tensors: Mapping[str, torch.Tensor], source: str) -> None:
