@@ -33,7 +33,7 @@ from sentiment.labels import EMOTIONS, MODALITIES, SENTIMENTS
 from sentiment.model import FusionNetwork, NetworkSettings
 from sentiment.precision import PLAIN, Precision, choose_precision
 from sentiment.speech_encoder import load_whisper_encoder
-from sentiment.weight_files import files_of, load_weights, save_weights
+from sentiment.weight_files import files_of, load_weights, round_as_stored, save_weights
 
 FORMAT_VERSION: Final = 3
 _READABLE_VERSIONS: Final = (2, 3)
@@ -118,6 +118,12 @@ def save_checkpoint(
         "sha256": {file: _sha256(folder / file) for file in (*files, TOKENIZER)},
     }
     _write_manifest(folder, manifest)
+
+
+def round_network(network: FusionNetwork) -> None:
+    """Rounds all weights, in place, to what `save_checkpoint` will store: what is fitted next fits what is loaded."""
+    for module in _parts(network).values():
+        round_as_stored(module)
 
 
 def update_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
@@ -206,8 +212,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} has format version {found!r}; this program reads versions {readable}.")
     if manifest.get("labels") != _LABELS:
         raise CheckpointError(f"{path} was made for other labels than this program's: {manifest.get('labels')}.")
-    modalities = manifest.get("clip", {}).get("modalities", MODALITIES)
-    listed, parts = manifest.get("sha256", {}), (*modalities, "fusion")
+    clip, listed = manifest.get("clip", {}), manifest.get("sha256", {})
+    modalities = clip.get("modalities", MODALITIES) if isinstance(clip, dict) else ()
+    if not isinstance(listed, dict) or not modalities or any(m not in MODALITIES for m in modalities):
+        raise CheckpointError(f"{path} must list the sha256 of files, and modalities out of {', '.join(MODALITIES)}.")
+    parts = (*modalities, "fusion")
     expected = {TOKENIZER, *(name for part in parts for name in files_of(part, listed) or [f"{part}.safetensors"])}
     if set(listed) != expected:
         raise CheckpointError(f"{path} must list the sha256 of {', '.join(sorted(expected))}.")

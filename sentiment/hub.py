@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from sentiment.errors import CheckpointError, SettingsError
 from sentiment.labels import MODALITIES
+from sentiment.weight_files import FILE_PATTERNS
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -23,7 +24,7 @@ TOKENIZER: Final = "tokenizer.json"
 CARD: Final = "MODEL_CARD.md"
 CHECKPOINT_FILES: Final = (
     MANIFEST,
-    *(f"{part}{number}.safetensors" for part in (*MODALITIES, "fusion") for number in ("", "-[2-9]")),
+    *(pattern.format(part=part) for part in (*MODALITIES, "fusion") for pattern in FILE_PATTERNS),
     TOKENIZER,
     CARD,
 )

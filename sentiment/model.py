@@ -65,12 +65,16 @@ class TextEncoder(nn.Module):
         utterance_mask: torch.Tensor,
     ) -> torch.Tensor:
         """(B, 128) from the four (B, L) tensors that `ClipBatch` describes."""
+        return self.project(masked_mean(self.steps(token_ids, token_type_ids, attention_mask), utterance_mask))
+
+    def steps(
+        self, token_ids: torch.Tensor, token_type_ids: torch.Tensor, attention_mask: torch.Tensor
+    ) -> torch.Tensor:
+        """(B, L, hidden size): the last layer's vector of every token."""
         if self.relative_positions is not None:
             attention_mask = self.relative_positions(attention_mask)
-        hidden = self.bert(
-            input_ids=token_ids, token_type_ids=token_type_ids, attention_mask=attention_mask
-        ).last_hidden_state  # (B, L, hidden)
-        return self.project(masked_mean(hidden, utterance_mask))
+        read = self.bert(input_ids=token_ids, token_type_ids=token_type_ids, attention_mask=attention_mask)
+        return read.last_hidden_state
 
 
 class RelativePositions(nn.Module):
@@ -89,13 +93,14 @@ class RelativePositions(nn.Module):
 
     def forward(self, attention_mask: torch.Tensor) -> torch.Tensor:
         """(B, heads, L, L) float32, to be added to attention's logits; attention_mask (B, L) is 0 where no token is."""
-        place = torch.arange(attention_mask.shape[1], device=attention_mask.device)
-        bias = self.bias(self._bucket(place[None, :] - place[:, None])).permute(2, 0, 1)
+        place = torch.arange(attention_mask.shape[1])  # on the CPU: a GPU may round a logarithm into the bucket before
+        buckets = self._bucket(place[None, :] - place[:, None]).to(attention_mask.device)
+        bias = self.bias(buckets).permute(2, 0, 1)
         absent = attention_mask[:, None, None, :] == 0
         return bias.float().masked_fill(absent, _NEVER)
 
     def _bucket(self, distance: torch.Tensor) -> torch.Tensor:
-        """The bucket of each distance, int64; positive ones are ahead."""
+        """(L, L) int64: the bucket of each distance (L, L) in tokens; positive ones are ahead."""
         one_way = self.bias.num_embeddings // 2
         single = one_way // 2
         far = distance.abs().clamp(min=1)
@@ -106,7 +111,7 @@ class RelativePositions(nn.Module):
 
 
 _NEVER: Final = -1e4
-"""Added to a logit, it leaves no probability, in half precision neither, of which the lowest number is not far away."""
+"""Low enough for softmax to give 0, and still within float16, whose lowest number is -65504."""
 
 
 class AudioEncoder(nn.Module):

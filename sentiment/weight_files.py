@@ -10,8 +10,8 @@ text-2.safetensors, and so on.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
@@ -27,24 +27,31 @@ _LARGE: Final = 1 << 16
 _SCALE: Final = ".scale"
 
 LARGEST_FILE_BYTES: Final = 90_000_000
-"""GitHub refuses files above 100 MiB."""
+"""Where there is more than one matrix to a file. GitHub refuses files above 100 MiB."""
+
+_MOST_FILES: Final = 9
+FILE_PATTERNS: Final = ("{part}.safetensors", f"{{part}}-[2-{_MOST_FILES}].safetensors")
+"""What a part's files are called, for `fnmatch`."""
 
 
 def files_of(part: str, names: Iterable[str]) -> list[str]:
-    """Of these files, those with weights of that part of the network."""
-    return sorted(name for name in names if re.fullmatch(rf"{part}(-[2-9])?\.safetensors", name))
+    """Of these files, those with weights of that part of the network, which is one of MODALITIES or "fusion"."""
+    patterns = [pattern.format(part=part) for pattern in FILE_PATTERNS]
+    return sorted(name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns))
 
 
 def save_weights(module: nn.Module, folder: Path, part: str) -> list[str]:
     """Writes all weights of a module, which is that part of the network; returns the files' names.
 
-    What is left of a larger one that was there before is deleted.
+    What is left of a larger one that was there before is deleted. Raises ValueError where there is too much to store.
     """
     files: list[dict[str, torch.Tensor]] = [{}]
     for name, tensor in _stored(module).items():
-        if sum(t.nbytes for t in (*files[-1].values(), tensor)) > LARGEST_FILE_BYTES:
+        if files[-1] and sum(t.nbytes for t in (*files[-1].values(), tensor)) > LARGEST_FILE_BYTES:
             files.append({})
         files[-1][name] = tensor
+    if len(files) > _MOST_FILES:
+        raise ValueError(f"{part} would take {len(files)} files; a checkpoint can have {_MOST_FILES} of a part")
     for old in files_of(part, (path.name for path in folder.iterdir())):
         (folder / old).unlink()
     names = [f"{part}.safetensors", *(f"{part}-{number}.safetensors" for number in range(2, len(files) + 1))]
@@ -56,7 +63,7 @@ def save_weights(module: nn.Module, folder: Path, part: str) -> list[str]:
 def _stored(module: nn.Module) -> dict[str, torch.Tensor]:
     stored = {}
     for name, tensor in without_empty_taps(module, module.state_dict()).items():
-        if tensor.is_floating_point() and tensor.ndim > 1 and tensor.numel() >= _LARGE:
+        if _is_large(tensor):
             stored[name], stored[name + _SCALE] = _to_8_bits(tensor)
         else:
             stored[name] = _to_16_bits(tensor)
@@ -64,7 +71,7 @@ def _stored(module: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def load_weights(module: nn.Module, files: Sequence[Path]) -> None:
-    """Reads them back, in place; kernels of which one moment is stored become so deep.
+    """Reads them back, in place; Conv3d layers whose stored kernel is one frame deep are made one frame deep.
 
     Raises RuntimeError where the files hold another module's weights, SafetensorError where they hold none.
     """
@@ -74,10 +81,32 @@ def load_weights(module: nn.Module, files: Sequence[Path]) -> None:
 
 
 def read_weights(files: Sequence[Path]) -> dict[str, torch.Tensor]:
-    """All weights in safetensors files, those that were stored in eight bits as float32; errors are `load_file`'s."""
+    """All weights in safetensors files, those that were stored in eight bits as float32.
+
+    Raises RuntimeError where a matrix lacks its scale, and what `load_file` raises.
+    """
     stored = {name: tensor for file in files for name, tensor in load_file(file).items()}
-    scales = {name.removesuffix(_SCALE): stored.pop(name) for name in list(stored) if name.endswith(_SCALE)}
-    return {name: _from_8_bits(t, scales[name]) if name in scales else t for name, t in stored.items()}
+    rounded = [name for name, tensor in stored.items() if tensor.dtype == torch.int8]
+    without = [name for name in rounded if name + _SCALE not in stored]
+    if without:
+        raise RuntimeError(f"{without[0]} is stored in eight bits, and {without[0] + _SCALE} is missing")
+    for name in rounded:
+        stored[name] = _from_8_bits(stored[name], stored.pop(name + _SCALE))
+    return stored
+
+
+@torch.no_grad()
+def round_as_stored(module: nn.Module) -> None:
+    """Rounds all weights of a module, in place, to what would come back after storing them."""
+    for tensor in without_empty_taps(module, module.state_dict()).values():
+        if _is_large(tensor):
+            tensor.copy_(_from_8_bits(*_to_8_bits(tensor)))
+        else:
+            tensor.copy_(_to_16_bits(tensor))
+
+
+def _is_large(tensor: torch.Tensor) -> bool:
+    return tensor.is_floating_point() and tensor.ndim > 1 and tensor.numel() >= _LARGE
 
 
 def _to_8_bits(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 import torch
 from small_parts import save_random_checkpoint
 
-from sentiment.checkpoint import load_checkpoint, subset_key, update_metrics
+from sentiment import weight_files
+from sentiment.checkpoint import load_checkpoint, round_network, subset_key, update_metrics
 from sentiment.clips import collate
 from sentiment.errors import CheckpointError
-from sentiment.hub import MANIFEST
+from sentiment.hub import CHECKPOINT_FILES, MANIFEST
 
 
 @pytest.fixture
@@ -106,6 +108,44 @@ def test_a_manifest_cannot_reach_outside_its_folder(folder: Path) -> None:
     edit(folder, sha256={"../../secret": "0" * 64})
     with pytest.raises(CheckpointError, match="must list the sha256"):
         load_checkpoint(folder)
+
+
+@pytest.mark.parametrize("modalities", [[".*|x"], ["("], ["../../secret"], [], ["text", 1], "text"])
+def test_only_parts_that_there_are_can_be_named(folder: Path, modalities: object) -> None:
+    manifest = json.loads((folder / MANIFEST).read_text())
+    edit(folder, clip={**manifest["clip"], "modalities": modalities}, sha256={"../../secret.safetensors": "0" * 64})
+    with pytest.raises(CheckpointError, match="must list the sha256"):
+        load_checkpoint(folder)
+
+
+@pytest.mark.parametrize("listed", [[1], "text.safetensors", None])
+def test_a_list_of_files_without_sums_is_refused(folder: Path, listed: object) -> None:
+    edit(folder, sha256=listed)
+    with pytest.raises(CheckpointError, match="must list the sha256"):
+        load_checkpoint(folder)
+
+
+def test_what_is_too_large_for_one_file_is_found_in_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weight_files, "LARGEST_FILE_BYTES", 5_000_000)
+    folder = save_random_checkpoint(tmp_path / "split")
+    split = load_checkpoint(folder)
+    listed = set(json.loads((folder / MANIFEST).read_text())["sha256"])
+    assert {"video.safetensors", "video-2.safetensors", "text.safetensors"} < listed
+    assert all(any(fnmatchcase(name, pattern) for pattern in CHECKPOINT_FILES) for name in listed)
+    monkeypatch.undo()
+    whole = load_checkpoint(save_random_checkpoint(tmp_path / "whole"))
+    pairs = zip(split.network.state_dict().values(), whole.network.state_dict().values(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
+    (folder / "video-2.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"lacks video-2\.safetensors"):
+        load_checkpoint(folder)
+
+
+def test_a_network_that_is_rounded_beforehand_comes_back_as_it_was(folder: Path, tmp_path: Path) -> None:
+    network = load_checkpoint(folder).network
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    round_network(network)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
 
 def test_metrics_can_be_added_later(folder: Path) -> None:

@@ -15,13 +15,16 @@ from sentiment.checkpoint import load_checkpoint, subset_key
 from sentiment.clips import ClipPreprocessor
 from sentiment.datatypes import Segment
 from sentiment.errors import SettingsError
+from sentiment.hub import MANIFEST
 from sentiment.labels import MODALITIES
 from sentiment.model import FusionNetwork, NetworkSettings, VideoEncoder
 from sentiment.prediction import SUBSETS, predict
+from sentiment.weight_files import round_as_stored, save_weights
 from train.__main__ import main
 from train.bench_joint import bench
 from train.clip_cache import PreparedClips, find_cache
 from train.errors import DataError
+from train.inflate import StillEncoder, inflate
 from train.joint import LAST_CHECKPOINT, make_accelerator
 from train.joint_batches import BatchPlan, shown_presence
 from train.joint_freezing import freeze, parameter_groups, to_training_mode
@@ -173,6 +176,17 @@ def test_r3d_starts_from_torchvisions_file_and_from_a_checkpoint(tmp_path: Path)
     torch.save(published, tmp_path / "other.pth")
     with pytest.raises(DataError, match=r"1 of \d+ tensors differ, such as layer4.0.conv1.0.weight, \(512, 256, 1"):
         load_r3d(encoder, str(tmp_path / "other.pth"))
+
+
+def test_frames_start_from_a_checkpoint_without_the_zeros_that_it_leaves_out(tmp_path: Path) -> None:
+    learned = VideoEncoder()
+    inflate(StillEncoder(learned.project), learned)
+    save_weights(learned, tmp_path, "video")
+    (tmp_path / MANIFEST).write_text((save_random_checkpoint(tmp_path / "other") / MANIFEST).read_text())
+    encoder = VideoEncoder()
+    load_r3d(encoder, str(tmp_path))
+    round_as_stored(learned)
+    assert all(torch.equal(t, learned.r3d.state_dict()[name]) for name, t in encoder.r3d.state_dict().items())
 
 
 def test_sound_starts_with_the_statistics_that_it_learned_with(tmp_path: Path) -> None:

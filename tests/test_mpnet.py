@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from small_parts import tiny_tokenizer
 from test_training import RECIPE, write_corpora, write_start
 
@@ -17,16 +18,17 @@ from sentiment.checkpoint import load_checkpoint
 from sentiment.clip_datatypes import ClipBatch, ClipSettings
 from sentiment.clips import ClipPreprocessor, collate
 from sentiment.labels import EMOTIONS
-from sentiment.model import encoder_inputs, masked_mean
+from sentiment.model import RelativePositions, TextEncoder, encoder_inputs, masked_mean
 from train import course
 from train.__main__ import main
 from train.dataset import UNKNOWN
-from train.encoders import fit_encoder
+from train.encoders import bert_settings, fit_encoder, load_tokenizer, start_words
 from train.errors import DataError
 from train.fit import make_network, make_preprocessor
 from train.loop import EncoderWithHead, pair_logits_of
 from train.mpnet import freeze_first_layers, mpnet_as_bert
 from train.phase import PhaseResult, run_phase
+from train.sequences import _steps_of
 from train.settings import load_recipe
 from train.sources import starts_of
 
@@ -86,6 +88,32 @@ def test_it_is_the_same_network(tmp_path: Path, words: int) -> None:
         assert torch.allclose(answered, encoder.project(expected), atol=1e-4)
         encoder.relative_positions.bias.weight.zero_()
         assert not torch.allclose(encoder(token_ids, token_types, attention, utterance), answered, atol=1e-2)
+
+
+def test_every_distance_falls_into_the_bucket_that_mpnet_puts_it_in() -> None:
+    from transformers.models.mpnet.modeling_mpnet import MPNetEncoder
+
+    distance = torch.arange(-300, 301)
+    assert torch.equal(RelativePositions(32, 2)._bucket(distance), MPNetEncoder.relative_position_bucket(distance))
+
+
+def test_its_steps_are_read_with_their_positions(tmp_path: Path) -> None:
+    """By the ablation, which keeps what encoders make of every token."""
+    encoder = mpnet_as_bert(str(write_mpnet(tmp_path / "mpnet")), tiny_tokenizer()).eval()
+    batch = read("no way", "yes " * 30)
+    with torch.inference_mode():
+        steps, own = _steps_of("text", encoder, batch)
+        expected = encoder(*encoder_inputs("text", batch))
+        assert torch.allclose(encoder.project(masked_mean(steps, own)), expected, atol=1e-5)
+
+
+def test_half_of_it_is_refused(tmp_path: Path) -> None:
+    folder = write_mpnet(tmp_path / "mpnet")
+    weights = load_file(folder / "model.safetensors")
+    del weights["encoder.relative_attention_bias.weight"]
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(DataError, match=r"no whole MPNet: it lacks .*relative_attention_bias"):
+        mpnet_as_bert(str(folder), tiny_tokenizer())
 
 
 def test_what_shares_a_batch_changes_nothing(tmp_path: Path) -> None:
@@ -207,6 +235,25 @@ def test_the_words_may_start_from_it(tmp_path: Path) -> None:
     pairs = zip(before.bert.encoder.layer, after.bert.encoder.layer, strict=True)
     learned = [not torch.equal(b.output.dense.weight.half(), a.output.dense.weight.half()) for b, a in pairs]
     assert learned == [False, True]  # small matrices are stored in half precision
+
+
+def test_a_tokenizer_is_asked_for_that_belongs_to_the_weights(tmp_path: Path) -> None:
+    mpnet, bert = str(write_mpnet(tmp_path / "mpnet")), str(write_start(tmp_path / "bert"))
+    settings = load_recipe("words").text
+    with pytest.raises(DataError, match=r"text\.tokenizer must name"):
+        load_tokenizer(replace(settings, start=mpnet))
+    network = TextEncoder({**bert_settings(replace(settings, start=bert)), "vocab_size": 80})
+    with pytest.raises(DataError, match=r"knows \d+ tokens, .* for 80"):
+        start_words(network, replace(settings, start=bert))
+
+
+def test_the_card_says_whether_it_taught_or_was_started_from() -> None:
+    recipe = load_recipe("words")
+    started = replace(recipe, text=replace(recipe.text, start=PACKED, phases=recipe.text.phases[:2]))
+    (source,) = starts_of(started)
+    assert source.what == "the weights that the encoder of the words started from"
+    assert source.hub_name == PACKED
+    assert all(source.hub_name != PACKED for source in starts_of(recipe))
 
 
 def test_the_card_names_it() -> None:

@@ -491,6 +491,13 @@ def test_teachers_are_trained_once_and_then_asked(tmp_path: Path, monkeypatch: p
         fit()
     assert [(seed, taught is None) for seed, taught in trained] == [(seeds[1], True), (seeds[2], False)]
     assert len(asked) == 2
+    first_line = next((data / "meld").rglob("train*.csv"))
+    written = first_line.read_text()
+    first_line.write_text(written.replace("get out", "come out", 1))  # other examples: what was said of them is asked again
+    assert first_line.read_text() != written
+    with pytest.raises(KeyboardInterrupt):
+        fit()
+    assert len(asked) == 2
     dies_at = None
     model = fit()
     assert [(seed, taught is None) for seed, taught in trained] == [(seeds[2], False)]
@@ -505,6 +512,13 @@ def test_teachers_are_trained_once_and_then_asked(tmp_path: Path, monkeypatch: p
     assert torch.allclose(taught, (answers[0] + answers[1]) / 2, atol=1e-5)
     fit()
     assert trained == []
+    path.write_text(path.read_text().replace("teachers = 2", "teachers = 2\ntaught_share = 1.0"))
+    recipe = load_recipe(str(path))
+    fit()
+    assert [seed for seed, _ in trained] == [seeds[2]]  # how much a teacher counts changes no teacher
+    path.write_text(path.read_text().replace("taught_share = 1.0", "taught_share = 1.5"))
+    with pytest.raises(SettingsError, match=r"taught_share must be from 0 to 1, got 1\.5"):
+        load_recipe(str(path))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.8, 1.0])

@@ -12,7 +12,7 @@ from torch import nn
 
 from sentiment import weight_files
 from sentiment.model import VideoEncoder
-from sentiment.weight_files import files_of, load_weights, read_weights, save_weights
+from sentiment.weight_files import files_of, load_weights, read_weights, round_as_stored, save_weights
 from train.inflate import StillEncoder, inflate
 
 
@@ -78,6 +78,27 @@ def test_no_file_is_larger_than_can_be_shared(tmp_path: Path, monkeypatch: pytes
     assert all(torch.allclose(a.weight, b.weight, atol=1e-3) for a, b in zip(layers, again, strict=True))
     assert save_weights(layers[0], tmp_path, "part") == ["part.safetensors"]
     assert not (tmp_path / "part-2.safetensors").exists()
+
+
+def test_a_matrix_without_its_scale_is_no_matrix(tmp_path: Path) -> None:
+    save_file({"large.weight": torch.zeros(128, 512, dtype=torch.int8)}, tmp_path / "part.safetensors")
+    with pytest.raises(RuntimeError, match=r"large\.weight\.scale is missing"):
+        read_weights([tmp_path / "part.safetensors"])
+
+
+def test_more_files_than_would_be_found_are_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weight_files, "LARGEST_FILE_BYTES", 1000)
+    with pytest.raises(ValueError, match="10 files"):
+        save_weights(nn.Sequential(*(nn.Linear(256, 256, bias=False) for _ in range(5))), tmp_path, "part")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rounding_gives_what_would_come_back(tmp_path: Path) -> None:
+    layers, again = Layers(), Layers()
+    save_weights(layers, tmp_path, "part")
+    load_weights(again, [tmp_path / "part.safetensors"])
+    round_as_stored(layers)
+    assert all(torch.equal(tensor, again.state_dict()[name]) for name, tensor in layers.state_dict().items())
 
 
 def test_the_zeros_of_a_network_that_learned_from_stills_are_not_stored(tmp_path: Path) -> None:

@@ -100,9 +100,8 @@ class Course:
     def _teachers(self, model: EncoderWithHead, seed: int) -> Iterator[Teacher]:
         """All that teach in this phase, trained; the model as it is now may be one of them."""
         phase = self.phase
-        alone = replace(
-            phase, teachers=0, picture_teacher=None, word_teacher=None, own_answers=False, unlabelled_corpora=()
-        )
+        labels_alone: dict[str, Any] = {"picture_teacher": None, "word_teacher": None, "own_answers": False}
+        alone = replace(phase, teachers=0, taught_share=0.5, unlabelled_corpora=(), **labels_alone)
         for twin_seed in (seed + SEED_STEP * number for number in range(phase.teachers)):
             twin, name = copy.deepcopy(model), f"{self.name}-teacher-{twin_seed}"
             cpu_seconds = replace(self, name=name, phases=(*self.phases[:-1], alone)).complete(twin, twin_seed)
@@ -142,6 +141,8 @@ class Course:
 
         Asked only once, however often the phase is interrupted: a large teacher needs a while for it.
         """
+        examples = [[example.corpus, example.key, example.text] for example in training.examples]
+        key += hashlib.sha256(json.dumps(examples).encode()).hexdigest()  # the data may have changed in between
         if _stored_key(self._answers_file) == key:
             return load_file(self._answers_file)["answers"]
         said = [pair_logits_of(t.model, training, t.frame_count, t.frame_size_px).softmax(dim=1) for t in teachers]

@@ -50,6 +50,10 @@ def load_tokenizer(settings: EncoderSettings) -> Tokenizer:
 
     source = settings.tokenizer or settings.start
     assert source is not None
+    if is_mpnet(source):
+        raise DataError(
+            f"{source!r} has no tokenizer of BERT's: text.tokenizer must name a package or folder with one."
+        )
     tokenizer = Tokenizer.from_file(str(start_folder(source) / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.no_truncation()
@@ -80,7 +84,7 @@ def fit_encoder(
     settings = recipe.encoders[modality]
     torch.manual_seed(recipe.seed)
     if modality == "text":
-        _start_words(network.encoders["text"], settings)
+        start_words(network.encoders["text"], settings)
     model = EncoderWithHead(modality, network.encoders[modality])
     facts = _facts(modality, recipe)
     for number, phase in enumerate(settings.phases):
@@ -108,12 +112,18 @@ def _in_dimensions_of(phase: PhaseSettings, model: EncoderWithHead, network: Fus
     return model
 
 
-def _start_words(encoder: TextEncoder, settings: EncoderSettings) -> None:
+def start_words(encoder: TextEncoder, settings: EncoderSettings) -> None:
     """Loads what the settings start from into the encoder. Raises DataError where it cannot be had."""
     assert settings.start is not None
     if is_mpnet(settings.start):
         load_mpnet(encoder, settings.start, load_tokenizer(settings))
     else:
+        words, vectors = load_tokenizer(settings).get_vocab_size(), encoder.bert.config.vocab_size
+        if words > vectors:
+            raise DataError(
+                f"The tokenizer of {settings.tokenizer or settings.start!r} knows {words:,} tokens, "
+                f"{settings.start!r} has vectors for {vectors:,}: they do not belong together."
+            )
         _load_bert(encoder, start_folder(settings.start))
     freeze_first_layers(encoder, settings.frozen_layers)
 
@@ -152,7 +162,15 @@ def _facts(modality: str, recipe: Recipe) -> dict[str, Any]:
     network = asdict(recipe.network) if modality == "audio" else None
     settings = recipe.encoders[modality]
     facts = {"modality": modality, "start": settings.start, "clip": clip, "network": network}
-    return facts if modality != "text" else {**facts, "frozen_layers": settings.frozen_layers}
+    return (
+        facts
+        if modality != "text"
+        else {
+            **facts,
+            "tokenizer": settings.tokenizer,
+            "frozen_layers": settings.frozen_layers,
+        }
+    )
 
 
 def cpu_hours(recipe: Recipe, run: Path) -> float:

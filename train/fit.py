@@ -10,9 +10,17 @@ from pathlib import Path
 
 import torch
 
-from sentiment.checkpoint import load_checkpoint, open_preprocessor, read_manifest, save_checkpoint, update_metrics
+from sentiment.checkpoint import (
+    load_checkpoint,
+    open_preprocessor,
+    read_manifest,
+    round_network,
+    save_checkpoint,
+    update_metrics,
+)
 from sentiment.clips import ClipPreprocessor
 from sentiment.model import FusionNetwork, NetworkSettings
+from sentiment.weight_files import round_as_stored
 from train.corpora import Split
 from train.corpora.catalog import load_corpora
 from train.course import load_examples
@@ -41,8 +49,11 @@ def fit(recipe: Recipe | JointRecipe, data: Path, run: Path, checkpoint_folder: 
     preprocessor = make_preprocessor(recipe, data)
     network = make_network(recipe)
     models = {m: fit_encoder(m, network, preprocessor, recipe, data, run) for m in recipe.encoders}
+    for model in models.values():
+        round_as_stored(model.encoder)
     banks, junk_banks = _make_banks("train", models, preprocessor, recipe, data)
     fit_fusion(network.fusion, banks, junk_banks, recipe.fusion, recipe.seed)
+    round_network(network)
     selection, _ = _make_banks("selection", models, preprocessor, recipe, data)
     calibration = calibrate(network.fusion, selection, recipe.fusion.conflict, recipe.seed)
     cost = {"hours": round(cpu_hours(recipe, run), 2), "machine": f"a machine with {os.cpu_count()} cores"}

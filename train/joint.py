@@ -12,7 +12,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 
-from sentiment.checkpoint import Calibration, open_preprocessor, save_checkpoint, subset_key
+from sentiment.checkpoint import Calibration, open_preprocessor, round_network, save_checkpoint, subset_key
 from sentiment.clip_datatypes import ClipSettings
 from sentiment.clips import ClipPreprocessor
 from sentiment.errors import SettingsError
@@ -79,6 +79,7 @@ def finish(
     for which, folder in folders.items():
         if which == "best":
             joint_run.load_best()
+        round_network(joint_run.network)
         encoded = joint_run.encode_validation()
         if accelerator.is_main_process:
             calibration = calibrate(joint_run.network.fusion, encoded)

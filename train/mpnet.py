@@ -57,7 +57,14 @@ def mpnet_settings(start: str, tokenizer: Tokenizer) -> dict[str, Any]:
 
     with _source(start) as source:
         config = MPNetConfig.from_pretrained(source)
-    same = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "layer_norm_eps")
+    same = (
+        "hidden_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "intermediate_size",
+        "hidden_act",
+        "layer_norm_eps",
+    )
     return {
         **{name: getattr(config, name) for name in same},
         "vocab_size": tokenizer.get_vocab_size(),
@@ -76,8 +83,13 @@ def load_mpnet(encoder: TextEncoder, start: str, tokenizer: Tokenizer) -> None:
 
     load_quietly()
     with _source(start) as source:
-        own = MPNetModel.from_pretrained(source, add_pooling_layer=False, dtype=torch.float32).state_dict()
+        mpnet, found = MPNetModel.from_pretrained(
+            source, add_pooling_layer=False, dtype=torch.float32, output_loading_info=True
+        )
         own_ids = _own_ids(_vocabulary(source), tokenizer, start)
+    if found["missing_keys"]:
+        raise DataError(f"{start!r} holds no whole MPNet: it lacks {min(found['missing_keys'])}.")
+    own = mpnet.state_dict()
     weights = {
         "embeddings.word_embeddings.weight": own.pop("embeddings.word_embeddings.weight")[own_ids],
         "embeddings.position_embeddings.weight": own.pop("embeddings.position_embeddings.weight")[_FIRST_POSITION:],

