@@ -493,7 +493,7 @@ def test_teachers_are_trained_once_and_then_asked(tmp_path: Path, monkeypatch: p
     assert len(asked) == 2
     first_line = next((data / "meld").rglob("train*.csv"))
     written = first_line.read_text()
-    first_line.write_text(written.replace("get out", "come out", 1))  # other examples: what was said of them is asked again
+    first_line.write_text(written.replace("get out", "come out", 1))  # it is asked of other examples
     assert first_line.read_text() != written
     with pytest.raises(KeyboardInterrupt):
         fit()
