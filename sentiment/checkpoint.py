@@ -28,12 +28,12 @@ from sentiment.clip_datatypes import ClipSettings
 from sentiment.clips import ClipPreprocessor
 from sentiment.datatypes import Affect, ModalitySubset
 from sentiment.errors import CheckpointError, SettingsError
-from sentiment.hub import MANIFEST, TOKENIZER, find_manifest
+from sentiment.hub import MANIFEST, TOKENIZER, files_of, find_manifest
 from sentiment.labels import EMOTIONS, MODALITIES, SENTIMENTS
 from sentiment.model import FusionNetwork, NetworkSettings
 from sentiment.precision import PLAIN, Precision, choose_precision
 from sentiment.speech_encoder import load_whisper_encoder
-from sentiment.weight_files import files_of, load_weights, round_as_stored, save_weights
+from sentiment.weight_files import load_weights, round_as_stored, save_weights
 
 FORMAT_VERSION: Final = 3
 _READABLE_VERSIONS: Final = (2, 3)

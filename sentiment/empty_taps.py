@@ -17,20 +17,18 @@ from torch import nn
 def without_empty_taps(layers: nn.Module, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The weights of `layers`; of kernels, three frames deep, whose outer two frames are all zeros, the middle one."""
     kept = dict(weights)
-    for name, _ in _looking_at_three_frames(layers):
-        kernel = kept.get(f"{name}.weight")
-        if kernel is not None and kernel.ndim == 5 and kernel.shape[2] == 3 and not kernel[:, :, [0, 2]].any():
-            kept[f"{name}.weight"] = kernel[:, :, 1:2]
+    for name, _, kernel in _kernels(layers, weights):
+        if kernel.shape[2] == 3 and not kernel[:, :, [0, 2]].any():
+            kept[name] = kernel[:, :, 1:2]
     return kept
 
 
 def with_empty_taps(layers: nn.Module, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The weights, zeros around each kernel of which they hold the middle one only: it can learn movement again."""
     padded = dict(weights)
-    for name, _ in _looking_at_three_frames(layers):
-        kernel = padded.get(f"{name}.weight")
-        if kernel is not None and kernel.ndim == 5 and kernel.shape[2] == 1:
-            padded[f"{name}.weight"] = F.pad(kernel, (0, 0, 0, 0, 1, 1))
+    for name, _, kernel in _kernels(layers, weights):
+        if kernel.shape[2] == 1:
+            padded[name] = F.pad(kernel, (0, 0, 0, 0, 1, 1))
     return padded
 
 
@@ -39,19 +37,20 @@ def fit_kernels(layers: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
 
     What the layers make of a clip, once these weights are loaded, is what three frames with zeros would make of it.
     """
-    for name, layer in list(_looking_at_three_frames(layers)):
-        kernel = weights.get(f"{name}.weight")
-        if kernel is not None and kernel.ndim == 5 and kernel.shape[2] == 1:
+    for _, layer, kernel in _kernels(layers, weights):
+        if kernel.shape[2] == 1:
             _, height, width = layer.kernel_size
             _, above, beside = (int(pixels) for pixels in layer.padding)
             layer.weight = nn.Parameter(layer.weight[:, :, 1:2].clone(), layer.weight.requires_grad)
             layer.kernel_size, layer.padding = (1, height, width), (0, above, beside)
 
 
-def _looking_at_three_frames(layers: nn.Module) -> Iterator[tuple[str, nn.Conv3d]]:
-    """The convolutions, by name, that see a frame, the one before and the one after."""
-    for name, layer in layers.named_modules():
+def _kernels(layers: nn.Module, weights: Mapping[str, torch.Tensor]) -> Iterator[tuple[str, nn.Conv3d, torch.Tensor]]:
+    """The convolutions that see a frame, the one before and the one after: the kernel's name, the layer, the kernel."""
+    for layer_name, layer in layers.named_modules():
         if not isinstance(layer, nn.Conv3d) or layer.padding_mode != "zeros":
             continue
-        if (layer.kernel_size[0], layer.padding[0], layer.dilation[0]) == (3, 1, 1):
-            yield name, layer
+        name = f"{layer_name}.weight"
+        looks_around = (layer.kernel_size[0], layer.padding[0], layer.dilation[0]) == (3, 1, 1)
+        if looks_around and name in weights and weights[name].ndim == 5:
+            yield name, layer, weights[name]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sentiment.errors import CheckpointError, SettingsError
 from sentiment.labels import MODALITIES
-from sentiment.weight_files import FILE_PATTERNS
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -22,15 +22,24 @@ HUB_PREFIX: Final = "hf://"
 MANIFEST: Final = "checkpoint.json"
 TOKENIZER: Final = "tokenizer.json"
 CARD: Final = "MODEL_CARD.md"
+MOST_FILES: Final = 9
+"""That the weights of one part of the network may take."""
+_WEIGHT_FILES: Final = ("{part}.safetensors", f"{{part}}-[2-{MOST_FILES}].safetensors")
 CHECKPOINT_FILES: Final = (
     MANIFEST,
-    *(pattern.format(part=part) for part in (*MODALITIES, "fusion") for pattern in FILE_PATTERNS),
+    *(pattern.format(part=part) for part in (*MODALITIES, "fusion") for pattern in _WEIGHT_FILES),
     TOKENIZER,
     CARD,
 )
 """Patterns of all that is ever fetched of a repository; nothing else that lies in it reaches this machine."""
 
 _REPOSITORY: Final = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
+
+
+def files_of(part: str, names: Iterable[str]) -> list[str]:
+    """Of these files, those with weights of that part of the network, which is one of MODALITIES or "fusion"."""
+    patterns = [pattern.format(part=part) for pattern in _WEIGHT_FILES]
+    return sorted(name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns))
 
 
 def find_checkpoint(address: Path | str | None = None) -> Path:

@@ -10,8 +10,7 @@ text-2.safetensors, and so on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from sentiment.empty_taps import fit_kernels, without_empty_taps
+from sentiment.hub import MOST_FILES, files_of
 
 _LARGE: Final = 1 << 16
 """From so many numbers on a matrix is large. In smaller ones there is little to save."""
@@ -28,16 +28,6 @@ _SCALE: Final = ".scale"
 
 LARGEST_FILE_BYTES: Final = 90_000_000
 """Where there is more than one matrix to a file. GitHub refuses files above 100 MiB."""
-
-_MOST_FILES: Final = 9
-FILE_PATTERNS: Final = ("{part}.safetensors", f"{{part}}-[2-{_MOST_FILES}].safetensors")
-"""What a part's files are called, for `fnmatch`."""
-
-
-def files_of(part: str, names: Iterable[str]) -> list[str]:
-    """Of these files, those with weights of that part of the network, which is one of MODALITIES or "fusion"."""
-    patterns = [pattern.format(part=part) for pattern in FILE_PATTERNS]
-    return sorted(name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns))
 
 
 def save_weights(module: nn.Module, folder: Path, part: str) -> list[str]:
@@ -50,8 +40,8 @@ def save_weights(module: nn.Module, folder: Path, part: str) -> list[str]:
         if files[-1] and sum(t.nbytes for t in (*files[-1].values(), tensor)) > LARGEST_FILE_BYTES:
             files.append({})
         files[-1][name] = tensor
-    if len(files) > _MOST_FILES:
-        raise ValueError(f"{part} would take {len(files)} files; a checkpoint can have {_MOST_FILES} of a part")
+    if len(files) > MOST_FILES:
+        raise ValueError(f"{part} would take {len(files)} files; a checkpoint can have {MOST_FILES} of a part")
     for old in files_of(part, (path.name for path in folder.iterdir())):
         (folder / old).unlink()
     names = [f"{part}.safetensors", *(f"{part}-{number}.safetensors" for number in range(2, len(files) + 1))]

@@ -18,7 +18,8 @@ from sentiment.checkpoint import load_checkpoint
 from sentiment.clip_datatypes import ClipBatch, ClipSettings
 from sentiment.clips import ClipPreprocessor, collate
 from sentiment.labels import EMOTIONS
-from sentiment.model import RelativePositions, TextEncoder, encoder_inputs, masked_mean
+from sentiment.model import TextEncoder, encoder_inputs, masked_mean
+from sentiment.relative_positions import RelativePositions
 from train import course
 from train.__main__ import main
 from train.dataset import UNKNOWN

@@ -11,8 +11,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from sentiment import weight_files
+from sentiment.hub import files_of
 from sentiment.model import VideoEncoder
-from sentiment.weight_files import files_of, load_weights, read_weights, round_as_stored, save_weights
+from sentiment.weight_files import load_weights, read_weights, round_as_stored, save_weights
 from train.inflate import StillEncoder, inflate
 
 

@@ -100,8 +100,15 @@ class Course:
     def _teachers(self, model: EncoderWithHead, seed: int) -> Iterator[Teacher]:
         """All that teach in this phase, trained; the model as it is now may be one of them."""
         phase = self.phase
-        labels_alone: dict[str, Any] = {"picture_teacher": None, "word_teacher": None, "own_answers": False}
-        alone = replace(phase, teachers=0, taught_share=0.5, unlabelled_corpora=(), **labels_alone)
+        alone = replace(
+            phase,
+            teachers=0,
+            taught_share=0.5,
+            picture_teacher=None,
+            word_teacher=None,
+            own_answers=False,
+            unlabelled_corpora=(),
+        )
         for twin_seed in (seed + SEED_STEP * number for number in range(phase.teachers)):
             twin, name = copy.deepcopy(model), f"{self.name}-teacher-{twin_seed}"
             cpu_seconds = replace(self, name=name, phases=(*self.phases[:-1], alone)).complete(twin, twin_seed)

@@ -46,15 +46,20 @@ def start_folder(start: str) -> Path:
 
 def load_tokenizer(settings: EncoderSettings) -> Tokenizer:
     """The tokenizer that the words' encoder is trained with. Raises DataError like `start_folder`."""
-    from tokenizers import Tokenizer
-
     source = settings.tokenizer or settings.start
     assert source is not None
     if is_mpnet(source):
         raise DataError(
             f"{source!r} has no tokenizer of BERT's: text.tokenizer must name a package or folder with one."
         )
-    tokenizer = Tokenizer.from_file(str(start_folder(source) / "tokenizer.json"))
+    return read_tokenizer(start_folder(source) / "tokenizer.json")
+
+
+def read_tokenizer(file: Path | str) -> Tokenizer:
+    """As it is used here: clips are cut and padded by the preprocessor."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(file))
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer

@@ -10,14 +10,7 @@ from pathlib import Path
 
 import torch
 
-from sentiment.checkpoint import (
-    load_checkpoint,
-    open_preprocessor,
-    read_manifest,
-    round_network,
-    save_checkpoint,
-    update_metrics,
-)
+from sentiment.checkpoint import load_checkpoint, open_preprocessor, read_manifest, save_checkpoint, update_metrics
 from sentiment.clips import ClipPreprocessor
 from sentiment.model import FusionNetwork, NetworkSettings
 from sentiment.weight_files import round_as_stored
@@ -53,7 +46,7 @@ def fit(recipe: Recipe | JointRecipe, data: Path, run: Path, checkpoint_folder: 
         round_as_stored(model.encoder)
     banks, junk_banks = _make_banks("train", models, preprocessor, recipe, data)
     fit_fusion(network.fusion, banks, junk_banks, recipe.fusion, recipe.seed)
-    round_network(network)
+    round_as_stored(network.fusion)
     selection, _ = _make_banks("selection", models, preprocessor, recipe, data)
     calibration = calibrate(network.fusion, selection, recipe.fusion.conflict, recipe.seed)
     cost = {"hours": round(cpu_hours(recipe, run), 2), "machine": f"a machine with {os.cpu_count()} cores"}

@@ -18,10 +18,10 @@ from torch import nn
 
 from sentiment.checkpoint import read_manifest
 from sentiment.empty_taps import with_empty_taps
-from sentiment.hub import MANIFEST
+from sentiment.hub import MANIFEST, files_of
 from sentiment.model import FusionNetwork, NetworkSettings, TextEncoder
-from sentiment.weight_files import files_of, read_weights
-from train.encoders import start_folder
+from sentiment.weight_files import read_weights
+from train.encoders import read_tokenizer, start_folder
 from train.errors import DataError
 from train.installed import load_quietly
 from train.joint_settings import KINETICS, JointRecipe
@@ -101,16 +101,12 @@ def load_bert(encoder: TextEncoder, start: str) -> None:
 
 def load_tokenizer(start: str) -> Tokenizer:
     """That BERT's tokenizer. Raises DataError where it cannot be had."""
-    from tokenizers import Tokenizer
     from transformers.utils import cached_file
 
     try:
-        tokenizer = Tokenizer.from_file(cached_file(bert_source(start), "tokenizer.json"))
+        return read_tokenizer(cached_file(bert_source(start), "tokenizer.json"))
     except OSError as error:
         raise _not_had(start) from error
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
 
 
 def _not_had(start: str) -> DataError:

