@@ -66,7 +66,7 @@ def test_the_front_matter_is_yaml_that_names_licence_and_data(card):
     fields = yaml.safe_load(front_matter)
     assert fields["license"] == "other"
     assert "declare-lab/MELD" in fields["datasets"]
-    assert "sentence-transformers/all-MiniLM-L6-v2" in fields["base_model"]
+    assert "sentence-transformers/all-mpnet-base-v2" in fields["base_model"]
 
 
 def test_every_figure_stands_beside_its_constant_guess(card):
@@ -176,9 +176,9 @@ def test_every_corpus_has_terms():
 
 
 def test_unknown_start_weights_are_named_as_such(card):
-    text = dataclasses.replace(card.recipe.text, start="someone/some-bert")
+    text = dataclasses.replace(card.recipe.text, start="someone/some-bert", tokenizer=None)
     rendered = render(dataclasses.replace(card, recipe=dataclasses.replace(card.recipe, text=text)))
-    assert "MiniLM" not in rendered
+    assert "mpnet" not in rendered
     assert "| `someone/some-bert` |" in rendered and "look them up" in rendered
 
 

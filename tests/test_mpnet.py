@@ -1,4 +1,4 @@
-"""MPNet in BERT's form: the same network, read with BERT's tokenizer; what words start from, or who teaches them."""
+"""MPNet in BERT's form: the same network, read with BERT's tokenizer; what words start from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import io
 import zipfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -17,18 +16,12 @@ from test_training import RECIPE, write_corpora, write_start
 from sentiment.checkpoint import load_checkpoint
 from sentiment.clip_datatypes import ClipBatch, ClipSettings
 from sentiment.clips import ClipPreprocessor, collate
-from sentiment.labels import EMOTIONS
 from sentiment.model import TextEncoder, encoder_inputs, masked_mean
 from sentiment.relative_positions import RelativePositions
-from train import course
 from train.__main__ import main
-from train.dataset import UNKNOWN
-from train.encoders import bert_settings, fit_encoder, load_tokenizer, start_words
+from train.encoders import bert_settings, load_tokenizer, start_words
 from train.errors import DataError
-from train.fit import make_network, make_preprocessor
-from train.loop import EncoderWithHead, pair_logits_of
 from train.mpnet import freeze_first_layers, mpnet_as_bert
-from train.phase import PhaseResult, run_phase
 from train.sequences import _steps_of
 from train.settings import load_recipe
 from train.sources import starts_of
@@ -40,15 +33,6 @@ def tokens() -> list[str]:
     """Those of the tiny tokenizer, by their ids."""
     tokenizer = tiny_tokenizer()
     return [tokenizer.id_to_token(token_id) for token_id in range(tokenizer.get_vocab_size())]
-
-
-def write_goemotions(data: Path) -> None:
-    """Three comments a split; numbers are lines of labels.txt."""
-    folder = data / "goemotions"
-    folder.mkdir()
-    (folder / "labels.txt").write_text("\n".join(EMOTIONS) + "\n")
-    for split in ("train", "dev"):
-        (folder / f"{split}.tsv").write_text("what a lovely day\t3\ta\ni hate it\t0\tb\nso what\t4\tc\n")
 
 
 def write_mpnet(folder: Path, words: list[str] | None = None, layers: int = 1) -> Path:
@@ -118,10 +102,10 @@ def test_half_of_it_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_shares_a_batch_changes_nothing(tmp_path: Path) -> None:
-    teacher = mpnet_as_bert(str(write_mpnet(tmp_path / "mpnet")), tiny_tokenizer()).eval()
+    encoder = mpnet_as_bert(str(write_mpnet(tmp_path / "mpnet")), tiny_tokenizer()).eval()
     with torch.inference_mode():
-        together = teacher(*encoder_inputs("text", read("no", "that is another and a much longer line")))
-        alone = teacher(*encoder_inputs("text", read("no")))
+        together = encoder(*encoder_inputs("text", read("no", "that is another and a much longer line")))
+        alone = encoder(*encoder_inputs("text", read("no")))
     assert together.shape == (2, 128)
     assert torch.allclose(together[:1], alone, atol=1e-5)
     assert not torch.allclose(together[0], together[1], atol=1e-3)
@@ -153,7 +137,7 @@ def test_weights_that_cannot_be_had_are_asked_for(monkeypatch: pytest.MonkeyPatc
         mpnet_as_bert("no/such", tiny_tokenizer())
 
 
-def test_a_teacher_that_does_not_know_the_words_is_refused(tmp_path: Path) -> None:
+def test_one_that_does_not_know_the_words_is_refused(tmp_path: Path) -> None:
     words = tokens()
     words.remove("##q")
     with pytest.raises(DataError, match=r"1 of \d+ it does not, such as '##q'"):
@@ -167,59 +151,6 @@ def test_the_first_layers_stay_as_they_are_where_they_are_frozen(tmp_path: Path)
     frozen, free = encoder.bert.encoder.layer
     assert all(p.grad is None for part in (encoder.bert.embeddings, frozen) for p in part.parameters())
     assert all(p.grad is not None for p in free.parameters())
-
-
-def test_the_encoder_learns_from_it_and_from_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the texts, too, whose labels it is not shown."""
-    data, path, run = write_corpora(tmp_path / "data"), tmp_path / "taught.toml", tmp_path / "run"
-    write_goemotions(data)
-    text, teacher_start = RECIPE.format(start=write_start(tmp_path / "bert")), str(write_mpnet(tmp_path / "mpnet"))
-    schedule = 'corpora = ["meld"]\nepochs = 1\nbatch_size = 4\nlearning_rate = 1e-3\n'
-    assert schedule in text
-    taught_phase = f"""[[text.phases]]
-unlabelled_corpora = ["goemotions"]
-unlabelled_examples = 2
-{schedule}own_answers = true
-[text.phases.word_teacher]
-start = "{teacher_start}"
-[[text.phases.word_teacher.phases]]
-{schedule.replace("meld", "goemotions")}
-[[text.phases.word_teacher.phases]]
-{schedule}"""
-    path.write_text(text.replace(schedule, schedule + taught_phase, 1))
-    recipe = load_recipe(str(path))
-    examples = course.load_examples(recipe.text.phases[1], data, "train", make_preprocessor(recipe, data))
-    assert examples.emotion[-2:].tolist() == examples.sentiment[-2:].tolist() == [UNKNOWN, UNKNOWN]
-    own, trained = [], []
-
-    def train(*given: Any) -> PhaseResult:
-        model, training, name, taught = given[0], given[1], given[6], given[8]
-        trained.append((name, taught, {example.corpus for example in training.examples}))
-        if taught is not None:
-            own.append(pair_logits_of(model, examples).softmax(dim=1))
-        return run_phase(*given)
-
-    monkeypatch.setattr(course, "run_phase", train)
-
-    def fit() -> None:
-        trained.clear()
-        fit_encoder("text", make_network(recipe), make_preprocessor(recipe, data), recipe, data, run)
-
-    fit()
-    assert [(name, corpora) for name, _, corpora in trained] == [
-        ("text-0", {"meld"}),
-        ("text-1-word-teacher-0", {"goemotions"}),
-        ("text-1-word-teacher-1", {"meld"}),
-        ("text-1", {"meld", "goemotions"}),
-    ]
-    teacher = EncoderWithHead("text", mpnet_as_bert(teacher_start, tiny_tokenizer()))
-    teacher.load_state_dict(load_file(run / "text-1-word-teacher-1.safetensors"))
-    its = pair_logits_of(teacher, examples).softmax(dim=1)
-    assert len(its) == len(examples) == 9
-    assert not torch.allclose(its, own[0], atol=1e-3)
-    assert torch.allclose(trained[-1][1], (its + own[0]) / 2, atol=5e-3)  # layers may compute in bfloat16
-    fit()
-    assert trained == []
 
 
 def test_the_words_may_start_from_it(tmp_path: Path) -> None:
@@ -240,7 +171,7 @@ def test_the_words_may_start_from_it(tmp_path: Path) -> None:
 
 def test_a_tokenizer_is_asked_for_that_belongs_to_the_weights(tmp_path: Path) -> None:
     mpnet, bert = str(write_mpnet(tmp_path / "mpnet")), str(write_start(tmp_path / "bert"))
-    settings = load_recipe("words").text
+    settings = replace(load_recipe("words").text, tokenizer=None)
     with pytest.raises(DataError, match=r"text\.tokenizer must name"):
         load_tokenizer(replace(settings, start=mpnet))
     network = TextEncoder({**bert_settings(replace(settings, start=bert)), "vocab_size": 80})
@@ -248,15 +179,9 @@ def test_a_tokenizer_is_asked_for_that_belongs_to_the_weights(tmp_path: Path) ->
         start_words(network, replace(settings, start=bert))
 
 
-def test_the_card_says_whether_it_taught_or_was_started_from() -> None:
-    recipe = load_recipe("words")
-    started = replace(recipe, text=replace(recipe.text, start=PACKED, phases=recipe.text.phases[:2]))
-    (source,) = starts_of(started)
-    assert source.what == "the weights that the encoder of the words started from"
-    assert source.hub_name == PACKED
-    assert all(source.hub_name != PACKED for source in starts_of(recipe))
-
-
 def test_the_card_names_it() -> None:
-    teacher = next(source for source in starts_of(load_recipe("starter")) if "MPNet" in source.title)
-    assert "taught the encoder of the words" in teacher.what
+    weights, tokenizer = starts_of(load_recipe("words"))
+    assert weights.what == "the weights that the encoder of the words started from"
+    assert weights.hub_name == PACKED
+    assert "reads" in tokenizer.what
+    assert tokenizer.hub_name is None

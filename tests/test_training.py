@@ -512,25 +512,16 @@ def test_teachers_are_trained_once_and_then_asked(tmp_path: Path, monkeypatch: p
     assert torch.allclose(taught, (answers[0] + answers[1]) / 2, atol=1e-5)
     fit()
     assert trained == []
-    path.write_text(path.read_text().replace("teachers = 2", "teachers = 2\ntaught_share = 1.0"))
-    recipe = load_recipe(str(path))
-    fit()
-    assert [seed for seed, _ in trained] == [seeds[2]]  # how much a teacher counts changes no teacher
-    path.write_text(path.read_text().replace("taught_share = 1.0", "taught_share = 1.5"))
-    with pytest.raises(SettingsError, match=r"taught_share must be from 0 to 1, got 1\.5"):
-        load_recipe(str(path))
 
 
-@pytest.mark.parametrize("share", [0.0, 0.5, 0.8, 1.0])
-def test_what_is_taught_counts_as_much_beside_the_label_as_is_asked(share: float) -> None:
+def test_what_is_taught_counts_as_much_as_the_label() -> None:
     logits, joy = torch.randn(1, 8), torch.tensor([EMOTIONS.index("joy")])
     unknown = torch.tensor([UNKNOWN])
     by_label = pair_losses(logits, joy, unknown)
     for pair in range(8):
-        taught = torch.eye(8)[[pair]]
         by_teacher = -logits.log_softmax(dim=1)[:, pair]
-        losses = pair_losses(logits, joy, unknown, taught=taught, taught_share=share)
-        assert torch.allclose(losses, (1 - share) * by_label + share * by_teacher)
+        losses = pair_losses(logits, joy, unknown, taught=torch.eye(8)[[pair]])
+        assert torch.allclose(losses, (by_label + by_teacher) / 2)
 
 
 def test_fit_makes_a_checkpoint_that_loads_and_goes_on_where_it_stopped(

@@ -20,10 +20,9 @@ from train.corpora import Split
 from train.corpora.catalog import load_corpora
 from train.dataset import ExampleDataset
 from train.loop import EncoderWithHead, class_weights, pair_logits_of
-from train.mpnet import freeze_first_layers, mpnet_as_bert
 from train.phase import RunFiles, run_phase
 from train.picture_teacher import PictureTeacher
-from train.settings import PhaseSettings, PictureTeacherSettings, WordTeacherSettings
+from train.settings import PhaseSettings, PictureTeacherSettings
 
 logger = logging.getLogger(__name__)
 
@@ -100,15 +99,7 @@ class Course:
     def _teachers(self, model: EncoderWithHead, seed: int) -> Iterator[Teacher]:
         """All that teach in this phase, trained; the model as it is now may be one of them."""
         phase = self.phase
-        alone = replace(
-            phase,
-            teachers=0,
-            taught_share=0.5,
-            picture_teacher=None,
-            word_teacher=None,
-            own_answers=False,
-            unlabelled_corpora=(),
-        )
+        alone = replace(phase, teachers=0, picture_teacher=None, own_answers=False)
         for twin_seed in (seed + SEED_STEP * number for number in range(phase.teachers)):
             twin, name = copy.deepcopy(model), f"{self.name}-teacher-{twin_seed}"
             cpu_seconds = replace(self, name=name, phases=(*self.phases[:-1], alone)).complete(twin, twin_seed)
@@ -118,28 +109,16 @@ class Course:
             torch.manual_seed(seed)
             seeing = PictureTeacher(picture.start, picture.frame_size_px, self.preprocessor.settings)
             network = EncoderWithHead("video", seeing).to(memory_format=torch.channels_last)
-            yield self._trained(network, picture, seed, "picture-teacher")
-        if phase.word_teacher is not None:
-            words = phase.word_teacher
-            torch.manual_seed(seed)
-            reading = mpnet_as_bert(words.start, self.preprocessor.tokenizer)
-            freeze_first_layers(reading, words.frozen_layers)
-            yield self._trained(EncoderWithHead("text", reading), words, seed, "word-teacher")
+            yield self._trained(network, picture, seed)
         if phase.own_answers:
             yield Teacher(model, 0.0, phase.frame_count, phase.own_answers_frame_size_px)
 
-    def _trained(
-        self,
-        network: EncoderWithHead,
-        settings: PictureTeacherSettings | WordTeacherSettings,
-        seed: int,
-        kind: str,
-    ) -> Teacher:
+    def _trained(self, network: EncoderWithHead, settings: PictureTeacherSettings, seed: int) -> Teacher:
         """A network of another kind after all phases of its own."""
         facts = {**self.facts, "teacher": {**asdict(settings), "phases": None}}
         cpu_seconds = 0.0
         for number in range(len(settings.phases)):
-            name, phases = f"{self.name}-{kind}-{number}", settings.phases[: number + 1]
+            name, phases = f"{self.name}-picture-teacher-{number}", settings.phases[: number + 1]
             cpu_seconds += replace(self, name=name, phases=phases, facts=facts).complete(network, seed + number)
         return Teacher(network, cpu_seconds, settings.phases[-1].frame_count)
 
@@ -175,13 +154,8 @@ class Course:
 
 
 def load_examples(phase: PhaseSettings, data: Path, split: Split, preprocessor: ClipPreprocessor) -> ExampleDataset:
-    """One split of a phase's corpora, to be read, heard and seen as the phase says; to train on, with what it takes
-    from other corpora without their labels."""
+    """One split of a phase's corpora, to be read, heard and seen as the phase says."""
     examples = load_corpora(phase.corpora, data, split)
-    if split == "train":
-        for name in phase.unlabelled_corpora:
-            unlabelled = load_corpora((name,), data, split)[: phase.unlabelled_examples]
-            examples += [replace(example, emotion=None, sentiment=None) for example in unlabelled]
     return ExampleDataset(examples, preprocessor, flat_punctuation=phase.flat_punctuation)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -68,7 +68,7 @@ def _make_banks(
     """Features of each modality's last corpora, on which its encoder was selected; for training, of junk besides."""
     settings, banks, junk_banks = recipe.fusion, {}, {}
     for modality, model in models.items():
-        phase = replace(recipe.encoders[modality].phases[-1], unlabelled_corpora=())
+        phase = recipe.encoders[modality].phases[-1]
         dataset = load_examples(phase, data, split, preprocessor)
         limit = settings.features_per_corpus * len(phase.corpora)
         logger.info("%s features of %s: %d of %d", split, phase.corpora, min(limit, len(dataset)), len(dataset))

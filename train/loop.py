@@ -40,14 +40,13 @@ def pair_losses(
     sentiment: torch.Tensor,
     smoothing: float = 0.0,
     taught: torch.Tensor | None = None,
-    taught_share: float = 0.5,
 ) -> torch.Tensor:
     """(B,) negative log-probability of everything an example's labels allow.
 
     pair_logits (B, 8); emotion and sentiment (B,) with UNKNOWN where a corpus does not say: an
     example with an emotion only is scored by that emotion's whole probability.
     With smoothing, that share of each example's weight asks for all pairs alike (Szegedy et al. 2016); where it is
-    taught, `taught_share` of the weight asks for these probabilities (B, 8).
+    taught, half of the weight asks for these probabilities (B, 8).
     """
     log_joint = pair_logits.float().log_softmax(dim=1)
     pair_emotion, pair_sentiment = PAIR_EMOTION.to(emotion.device), PAIR_SENTIMENT.to(emotion.device)
@@ -57,7 +56,7 @@ def pair_losses(
     losses = (1 - smoothing) * losses - smoothing * log_joint.mean(dim=1)
     if taught is None:
         return losses
-    return (1 - taught_share) * losses - taught_share * (taught * log_joint).sum(dim=1)
+    return (losses - (taught * log_joint).sum(dim=1)) / 2
 
 
 def pair_loss(
@@ -67,10 +66,9 @@ def pair_loss(
     emotion_weights: torch.Tensor,
     smoothing: float = 0.0,
     taught: torch.Tensor | None = None,
-    taught_share: float = 0.5,
 ) -> torch.Tensor:
     """Mean of `pair_losses`, weighted by `example_weights`."""
-    losses = pair_losses(pair_logits, emotion, sentiment, smoothing, taught, taught_share)
+    losses = pair_losses(pair_logits, emotion, sentiment, smoothing, taught)
     weights = example_weights(emotion, emotion_weights)
     return (losses * weights).sum() / weights.sum()
 

@@ -1,4 +1,4 @@
-"""MPNet (Song et al. 2020) in BERT's form: to start the words' encoder from, or to teach it.
+"""MPNet (Song et al. 2020) in BERT's form, for the words' encoder to start from.
 
 It has BERT's layers and, but for a few marks, BERT's uncased vocabulary; it was trained to predict words in another
 way, and its attention knows relative positions (see `sentiment.relative_positions`). all-mpnet-base-v2 can be had

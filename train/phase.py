@@ -68,7 +68,7 @@ def run_phase(
         run.take_up(files)
     curves = None if files is None else SummaryWriter(str(files.curves))
     started, first_epoch = time.monotonic(), run.epoch
-    while run.epoch < phase.epochs and run.epochs_since_best <= (phase.patience or phase.epochs):
+    while run.epoch < phase.epochs:
         loss = run.train_one_epoch()
         now = run.judge(selection)
         if files is not None and curves is not None:
@@ -123,7 +123,6 @@ class _PhaseRun:
             self._average = AveragedModel(model, multi_avg_fn=averaging, use_buffers=True)
         self.epoch = 0
         self.cpu_seconds = 0.0
-        self.epochs_since_best = 0
         self.best = Score(-1, -1)
         self.best_state = copy.deepcopy(model.state_dict())
 
@@ -159,9 +158,8 @@ class _PhaseRun:
     def judge(self, selection: ExampleDataset) -> Score:
         """Scores what the epoch left, and keeps it where it is the best so far."""
         now = score(self.judged, selection, self._phase.frame_count)
-        self.epochs_since_best += 1
         if now.weighted_f1 > self.best.weighted_f1:
-            self.best, self.best_state, self.epochs_since_best = now, copy.deepcopy(self.judged.state_dict()), 0
+            self.best, self.best_state = now, copy.deepcopy(self.judged.state_dict())
         return now
 
     def store(self, files: RunFiles) -> None:
@@ -169,7 +167,7 @@ class _PhaseRun:
         files.state.parent.mkdir(parents=True, exist_ok=True)
         partial = files.state.with_suffix(".partial")
         progress = {
-            **{"epoch": self.epoch, "epochs_since_best": self.epochs_since_best, "cpu_seconds": self.cpu_seconds},
+            **{"epoch": self.epoch, "cpu_seconds": self.cpu_seconds},
             **{"best": asdict(self.best), "best_state": self.best_state},
         }
         parts = {name: part.state_dict() for name, part in self._parts().items()}
@@ -183,7 +181,7 @@ class _PhaseRun:
             return
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
-        self.epoch, self.epochs_since_best = state["epoch"], state["epochs_since_best"]
+        self.epoch = state["epoch"]
         self.cpu_seconds = state["cpu_seconds"]
         self.best, self.best_state = Score(**state["best"]), state["best_state"]
         torch.set_rng_state(state["random"])
@@ -216,9 +214,7 @@ def _step(
 ) -> float:
     with mixed_precision(phase.precision == "bfloat16"):
         pair_logits = model(batch.clips)
-    loss = pair_loss(
-        pair_logits, batch.emotion, batch.sentiment, emotion_weights, phase.label_smoothing, taught, phase.taught_share
-    )
+    loss = pair_loss(pair_logits, batch.emotion, batch.sentiment, emotion_weights, phase.label_smoothing, taught)
     optimizer.zero_grad()
     loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), phase.gradient_norm_limit)

@@ -51,31 +51,16 @@ class PhaseSettings:
     flat_punctuation: float = 0.0
     """For words only: how often a line is read as a recogniser writes a flat voice, without "!", dashes and dots."""
     teachers: int = 0
-    """So many networks are trained first, alike but for their seeds. What they say on average of an example is part of
-    its target, beside the label: one network learns nearly what all of them know together, and less of what annotators
-    disagree about (Hinton et al. 2015; Furlanello et al. 2018)."""
-    taught_share: float = 0.5
-    """How much of an example's target is what teachers say of it; the label is the rest."""
+    """So many networks are trained first, alike but for their seeds. What they say on average of an example is half of
+    its target, the label the other half: one network learns nearly what all of them know together, and less of what
+    annotators disagree about (Hinton et al. 2015; Furlanello et al. 2018)."""
     picture_teacher: PictureTeacherSettings | None = None
     """For frames only: a teacher that knows photographs already; see `train.picture_teacher`."""
-    word_teacher: WordTeacherSettings | None = None
-    """For words only: a teacher that is larger and learned from other texts; see `train.mpnet`."""
-    unlabelled_corpora: tuple[str, ...] = ()
-    """For words only: corpora of which the texts are learned from and not the labels. There teachers alone say what is
-    right, so the words of another corpus widen what an encoder learns, and its annotators do not."""
-    unlabelled_examples: int | None = None
-    """So many of them, the first of each corpus; left out, all."""
     own_answers: bool = False
     """What the encoder itself says at the phase's start counts like what a teacher says."""
     own_answers_frame_size_px: int | None = None
     """For frames only: of pictures of this size, which should be what the phase before ended with; left out, as in
     use."""
-    patience: int | None = None
-    """The phase ends early after so many epochs without a better one; left out, it runs to its end."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.taught_share <= 1:
-            raise SettingsError(f"taught_share must be from 0 to 1, got {self.taught_share}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +76,6 @@ class PictureTeacherSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class WordTeacherSettings:
-    """The network that teaches the words' encoder, and how it is trained itself."""
-
-    start: str
-    """A folder with its weights, or its name on the hub."""
-    phases: tuple[PhaseSettings, ...]
-    """As for PictureTeacherSettings."""
-    frozen_layers: int = 0
-    """So many layers, from the first one on, stay as they are, and with them the vectors of the tokens, which makes
-    training cheaper. What attention adds for relative positions is the same in all layers and goes on learning."""
-
-
-@dataclass(frozen=True, slots=True)
 class EncoderSettings:
     """How one encoder is trained, by itself with a head of its own."""
 
@@ -114,7 +86,9 @@ class EncoderSettings:
     tokenizer: str | None = None
     """For words: the package or folder with BERT's tokenizer, if it does not come with the weights, as with MPNet."""
     frozen_layers: int = 0
-    """For words: so many layers of BERT stay as they are, as for WordTeacherSettings."""
+    """For words: so many layers, from the first one on, stay as they are, and with them the vectors of the tokens,
+    which makes training cheaper. What attention adds for relative positions is the same in all layers and goes on
+    learning."""
     class_weight_power: float = 0.0
     """Each emotion's loss is weighted by (its frequency) ** -power: 0 leaves it alone, 1 balances it."""
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from train.corpora import fer2013, goemotions, meld, ravdess
 from train.joint_settings import KINETICS, JointRecipe
-from train.settings import PictureTeacherSettings, Recipe, WordTeacherSettings
+from train.settings import PictureTeacherSettings, Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def corpora_of(recipe: Recipe | JointRecipe) -> list[Source]:
         return [MELD_CLIPS]
     phases = [phase for encoder in recipe.encoders.values() for phase in encoder.phases]
     phases += [phase for _, teacher in _teachers(recipe) for phase in teacher.phases]
-    names = (name for phase in phases for name in (*phase.corpora, *phase.unlabelled_corpora))
+    names = (name for phase in phases for name in phase.corpora)
     return [CORPUS_SOURCES[name] for name in dict.fromkeys(names)]
 
 
@@ -127,6 +127,8 @@ def starts_of(recipe: Recipe | JointRecipe) -> list[Source]:
         if start is not None:
             starts.append(_start_source(start, f"the weights that the encoder of the {_READ[modality]} started from"))
     if isinstance(recipe, Recipe):
+        if recipe.text.tokenizer is not None:
+            starts.append(_tokenizer_source(recipe.text.tokenizer))
         taught = [(_READ[modality], teacher.start) for modality, teacher in _teachers(recipe)]
         starts += [_teacher_source(start, read) for read, start in dict.fromkeys(taught)]
     if recipe.clip.speech_encoder is not None:
@@ -147,20 +149,24 @@ def _start_source(start: str, what: str) -> Source:
     return START_WEIGHTS.get(start.rstrip("/"), Source(f"`{start}`", what, unknown))
 
 
+def _tokenizer_source(start: str) -> Source:
+    what = "its tokenizer, with BERT's uncased vocabulary, reads the words; none of its weights are in these"
+    return replace(_start_source(start, what), what=what, hub_name=None)
+
+
 def _teacher_source(start: str, read: str) -> Source:
     """Nothing was built upon a teacher: it has no place among a repository's base models."""
     what = f"fine-tuned on the corpora here, it taught the encoder of the {read}; it is not in these weights"
     return replace(_start_source(start, what), what=what, hub_name=None)
 
 
-def _teachers(recipe: Recipe) -> list[tuple[str, WordTeacherSettings | PictureTeacherSettings]]:
+def _teachers(recipe: Recipe) -> list[tuple[str, PictureTeacherSettings]]:
     """The networks of other kinds that teach, and the modality of whom."""
     return [
         (modality, teacher)
         for modality, encoder in recipe.encoders.items()
         for phase in encoder.phases
-        for teacher in (phase.word_teacher, phase.picture_teacher)
-        if teacher is not None
+        if (teacher := phase.picture_teacher) is not None
     ]
 
 
