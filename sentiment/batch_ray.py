@@ -25,7 +25,7 @@ RETRIES: Final = 1
 CPUS_PER_WORKER: Final = 1
 """Where nobody says how many workers there are and no GPU is shared out: see README, "Many clips", for the figures."""
 
-WORKER_BYTES: Final = 1_800_000_000
+WORKER_BYTES: Final = 2_400_000_000
 """What a worker takes at most of a machine's memory, with Whisper base; where nobody says how many workers there are,
 there are no more than fit."""
 
