@@ -19,7 +19,8 @@ from sentiment.labels import EMOTIONS, MODALITIES
 from train.__main__ import main
 from train.answer_report import emotion_report
 from train.corpora import Example
-from train.evaluate import _part, _report
+from train.dataset import ExampleDataset
+from train.evaluate import _part, _report, encode
 from train.fusion import FeatureBank
 from train.fusion_report import fusion_report, paired_interval
 from train.settings import load_recipe
@@ -62,6 +63,18 @@ def test_the_part_of_fer2013_is_named_by_its_folder():
     example = Example("fer2013", "validation/angry/1.jpg", "anger", None)
     assert _part([example], "test") == "FER-2013 validation"
     assert _part([dataclasses.replace(example, key="test/angry/1.jpg")], "test") == "FER-2013 test"
+
+
+def test_features_come_in_the_order_of_the_examples(tmp_path):
+    """Although they are read by length."""
+    checkpoint = load_checkpoint(save_random_checkpoint(tmp_path / "checkpoint"))
+    said = ["a much longer line than all the others", "no", "what is that", "yes we can"]
+    examples = [Example("meld", str(i), "joy", "positive", text=text) for i, text in enumerate(said)]
+    features = encode(checkpoint, ExampleDataset(examples, checkpoint.preprocessor), batch_size=2)
+    for row, example in zip(features, examples, strict=True):
+        alone = encode(checkpoint, ExampleDataset([example], checkpoint.preprocessor))
+        assert torch.allclose(row, alone[0], atol=1e-5)
+    assert not torch.allclose(features[0], features[1], atol=1e-3)
 
 
 class ShowsWhatItIsShown(torch.nn.Module):

@@ -22,6 +22,7 @@ from train.errors import DataError
 from train.evaluate_clips import evaluate_clips, has_prepared_clips
 from train.fusion import FeatureBank, conflict_to_add
 from train.fusion_report import fusion_report
+from train.loop import by_length
 
 logger = logging.getLogger(__name__)
 
@@ -72,8 +73,10 @@ def evaluate(
 @torch.inference_mode()
 def encode(checkpoint: Checkpoint, dataset: ExampleDataset, batch_size: int = 32) -> torch.Tensor:
     """(N, 3, 128) float32 features of all examples; zeros where an example lacks a modality."""
-    batches = dataset.batches(batch_size)
-    return torch.cat([checkpoint.network.encode(b.clips.to(checkpoint.device)).float().cpu() for b in batches])
+    order = by_length(dataset, range(len(dataset)))  # else most of what a batch reads is padding
+    batches = dataset.batches(batch_size, order)
+    encoded = torch.cat([checkpoint.network.encode(b.clips.to(checkpoint.device)).float().cpu() for b in batches])
+    return encoded[torch.tensor(order).argsort()]
 
 
 def answers(checkpoint: Checkpoint, modality: str, dataset: ExampleDataset) -> list[Affect]:
