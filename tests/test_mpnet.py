@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from small_parts import tiny_tokenizer
 from test_training import RECIPE, write_corpora, write_start
+from tokenizers import Tokenizer
 
 from sentiment.checkpoint import load_checkpoint
 from sentiment.clip_datatypes import ClipBatch, ClipSettings
@@ -21,7 +22,7 @@ from sentiment.relative_positions import RelativePositions
 from train.__main__ import main
 from train.encoders import bert_settings, load_tokenizer, start_words
 from train.errors import DataError
-from train.mpnet import freeze_first_layers, mpnet_as_bert
+from train.mpnet import freeze_first_layers, load_mpnet, mpnet_settings
 from train.sequences import _steps_of
 from train.settings import load_recipe
 from train.sources import starts_of
@@ -48,6 +49,12 @@ def write_mpnet(folder: Path, words: list[str] | None = None, layers: int = 1) -
     MPNetModel(config).save_pretrained(folder)
     (folder / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
     return folder
+
+
+def mpnet_as_bert(start: str, tokenizer: Tokenizer) -> TextEncoder:
+    encoder = TextEncoder(mpnet_settings(start, tokenizer))
+    load_mpnet(encoder, start, tokenizer)
+    return encoder
 
 
 def read(*texts: str) -> ClipBatch:

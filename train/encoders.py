@@ -167,15 +167,9 @@ def _facts(modality: str, recipe: Recipe) -> dict[str, Any]:
     network = asdict(recipe.network) if modality == "audio" else None
     settings = recipe.encoders[modality]
     facts = {"modality": modality, "start": settings.start, "clip": clip, "network": network}
-    return (
-        facts
-        if modality != "text"
-        else {
-            **facts,
-            "tokenizer": settings.tokenizer,
-            "frozen_layers": settings.frozen_layers,
-        }
-    )
+    if modality == "text":
+        facts |= {"tokenizer": settings.tokenizer, "frozen_layers": settings.frozen_layers}
+    return facts
 
 
 def cpu_hours(recipe: Recipe, run: Path) -> float:

