@@ -54,6 +54,12 @@ class Precision:
 PLAIN: Final = Precision("float32", "not chosen: the plain one")
 
 
+def hardware_bfloat16(capabilities: Callable[[], object] = torch.cpu.get_capabilities) -> list[str]:
+    """PyTorch's names of what this processor multiplies bfloat16 with; none where that would be emulated."""
+    has = dict(capabilities())  # type: ignore[call-overload]
+    return [name for name in FAST_BF16 if has.get(name)]
+
+
 def choose_precision(
     encoder: nn.Module | None,
     clip_shape: tuple[int, ...],
@@ -74,8 +80,7 @@ def choose_precision(
             return Precision(number_format, f"chosen: {VARIABLE}")
         case str(other) if other:
             raise SettingsError(f"{VARIABLE} is {other!r}; it can be float32 or bfloat16.")
-    has = dict(capabilities())  # type: ignore[call-overload]
-    fast = [name for name in FAST_BF16 if has.get(name)]
+    fast = hardware_bfloat16(capabilities)
     if not fast:
         return Precision("float32", "the processor has no bfloat16")
     if encoder is None:

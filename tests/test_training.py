@@ -28,7 +28,7 @@ from train.corpora import Example
 from train.dataset import UNKNOWN, ExampleDataset, load_audio
 from train.fusion import FeatureBank, Mixer, fit_fusion, make_bank, whole_bank
 from train.junk import junk_clips
-from train.loop import EncoderWithHead, class_weights, pair_logits_of, pair_losses
+from train.loop import EncoderWithHead, class_weights, mixed_precision, pair_logits_of, pair_losses
 from train.phase import PhaseResult, RunFiles, run_phase
 from train.settings import FusionSettings, PhaseSettings, Recipe, from_table, load_recipe
 
@@ -201,7 +201,7 @@ def test_silence_around_a_recording_is_cut_off() -> None:
 
 
 def test_clips_are_made_in_full_precision_for_layers_in_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    monkeypatch.setattr("train.loop.hardware_bfloat16", lambda: ["amx_bf16"])
     torch.manual_seed(0)
     settings = NetworkSettings(bert={**TINY_BERT, "vocab_size": 128}, audio_channels=(8, 16))
     network = FusionNetwork(settings, CLIP.n_mels)
@@ -219,6 +219,16 @@ def test_clips_are_made_in_full_precision_for_layers_in_less(tmp_path: Path, mon
     assert formats == [torch.float32] * 3
     assert bank.features.dtype == torch.float32
     assert (bank.features == bank.features.bfloat16()).all()  # the layers did compute in less
+
+
+def test_bfloat16_that_would_be_emulated_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix = torch.eye(2)
+    for hardware, number_format in (([], torch.float32), (["avx512_bf16"], torch.bfloat16)):
+        monkeypatch.setattr("train.loop.hardware_bfloat16", lambda hardware=hardware: hardware)
+        with mixed_precision():
+            assert (matrix @ matrix).dtype == number_format
+        with mixed_precision(wanted=False):
+            assert (matrix @ matrix).dtype == torch.float32
 
 
 def bank_of(value: float) -> FeatureBank:

@@ -84,6 +84,7 @@ def _judge_fold(recipe: Recipe, dataset: ExampleDataset, held_out: Sequence[str]
     assert recipe.audio is not None
     torch.manual_seed(seed)
     model = EncoderWithHead("audio", make_network(recipe).encoders["audio"])
+    model.to(memory_format=torch.channels_last)  # as in training
     weights = class_weights(training.emotion, recipe.audio.class_weight_power)
     for number, phase in enumerate(recipe.audio.phases):
         run_to_the_end(model, training, phase, weights, seed + number)

@@ -16,6 +16,7 @@ from torch import nn
 from sentiment.clip_datatypes import ClipBatch
 from sentiment.labels import EMOTIONS
 from sentiment.model import FEATURE_SIZE, PAIR_EMOTION, PAIR_SENTIMENT, JointHead, encoder_inputs, log_marginals
+from sentiment.precision import hardware_bfloat16
 from train.dataset import UNKNOWN, ExampleDataset
 from train.metrics import accuracy, confusion_matrix, weighted_f1
 
@@ -86,12 +87,8 @@ def class_weights(emotion: torch.Tensor, power: float) -> torch.Tensor:
 
 
 def mixed_precision(wanted: bool = True) -> torch.autocast:
-    """bfloat16 for what layers compute, where it is wanted and the processor has it.
-
-    Without AVX-512 each product would be emulated, hundreds of times slower than float32.
-    """
-    has_it = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
-    return torch.autocast("cpu", torch.bfloat16, enabled=wanted and has_it)
+    """bfloat16 for what layers compute, where it is wanted and the processor has it: emulated, it is slower."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=wanted and bool(hardware_bfloat16()))
 
 
 @torch.inference_mode()
