@@ -91,7 +91,8 @@ def fit_encoder(
     if modality == "text":
         start_words(network.encoders["text"], settings)
     model = EncoderWithHead(modality, network.encoders[modality])
-    model.to(memory_format=torch.channels_last)  # the voice's convolutions take a third less time
+    if modality == "audio":
+        model.to(memory_format=torch.channels_last)  # its convolutions take a third less time
     facts = _facts(modality, recipe)
     for number, phase in enumerate(settings.phases):
         model = _in_dimensions_of(phase, model, network)
