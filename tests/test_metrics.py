@@ -76,6 +76,8 @@ def test_the_interval_is_that_of_a_binomial_and_repeats():
     expected = 1.96 * np.sqrt(0.8 * 0.2 / 200)
     assert (low, high) == pytest.approx((0.8 - expected, 0.8 + expected), abs=0.01)
     assert (low, high) == metrics.bootstrap_interval(confusion, metrics.accuracy)
+    # Four networks' answers about the same examples are no more examples.
+    assert (low, high) == metrics.bootstrap_interval(4 * confusion, metrics.accuracy, num_examples=confusion.sum())
 
 
 def test_the_interval_holds_its_figure_and_the_report_is_plain_json(answers):

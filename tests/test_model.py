@@ -13,7 +13,7 @@ from sentiment.labels import EMOTIONS, MODALITIES, SENTIMENTS
 from sentiment.media_datatypes import AudioTrack
 from sentiment.model import AudioEncoder, FusionNetwork, JointHead, NetworkSettings, VideoEncoder, log_marginals
 from sentiment.prediction import SUBSETS
-from train.inflate import StillEncoder, inflate
+from train.inflate import StillEncoder, deflate, inflate
 from train.loop import UNKNOWN, pair_loss
 
 SETTINGS = ClipSettings(frame_count=4, frame_size_px=32)
@@ -149,6 +149,7 @@ def test_the_inflated_network_sees_a_standing_clip_as_the_still_network_sees_its
     picture = torch.randn(1, 3, 1, 32, 32)
     with torch.inference_mode():
         assert torch.allclose(encoder(picture.expand(-1, -1, 16, -1, -1)), still(picture), atol=1e-4)
+        assert torch.allclose(deflate(encoder).eval()(picture), still(picture), atol=1e-4)
         # Every frame counts: another last frame gives another answer.
         clip = picture.repeat(1, 1, 16, 1, 1)
         clip[:, :, 15] = 0

@@ -112,6 +112,22 @@ def test_calibration_is_shown_with_what_chance_gives(card):
     assert "| face | 50.0% | 0.750 (0.657 to 0.825) | 100 |" in render(card)
 
 
+def test_calibration_with_every_actors_voice_is_shown_where_it_was_measured(card):
+    assert "With every actor's voice" not in render(card)
+    fused = {
+        **{"accuracy": 0.6, "ece": 0.031, "ece_if_perfect": 0.019, "ece_excess": 0.012, "folds": [-0.002, 0.026]},
+        "certain": {"coverage": 0.41, "accuracy": 0.82},
+    }
+    validated = {
+        **{"corpus": "RAVDESS, 22 actors", "n": 1320, "n_seeds": 1, "folds": [[0.7, 0.8]], "mean": 0.75},
+        **{"interval_95": [0.7, 0.8], "fusion": {"text+audio": fused}},
+    }
+    text = render(with_metrics(card, cross_validation=validated))
+    row = "0.600 | 0.031 | 0.019 | **+0.012** (-0.002 to +0.026) | 41.0% | 0.820 |"
+    assert f"| words, voice (made up) | {row}" in text
+    assert "is not the network in this folder" in text
+
+
 def test_the_fusion_is_shown_as_made_up_and_with_its_mix(card):
     text = render(with_metrics(card, fusion={"text+video": fused_report()}))
     assert "are no headline" in text and "made-up combinations of held-out examples" in text

@@ -58,6 +58,11 @@ def _parser() -> argparse.ArgumentParser:
     crossvalidate.add_argument("--data", type=Path, required=True, help="folder that holds RAVDESS, zipped or unpacked")
     crossvalidate.add_argument("--seeds", type=int, nargs="+", default=[1], help="one run over all folds for each")
     crossvalidate.add_argument("--checkpoint", help="also put the figures into this checkpoint")
+    crossvalidate.add_argument(
+        "--fused",
+        action="store_true",
+        help="also fuse every fold's voice with words and faces as --checkpoint reads them",
+    )
     crossvalidate.set_defaults(run=_crossvalidate)
 
     probes.add_command(commands)
@@ -114,13 +119,16 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _crossvalidate(options: argparse.Namespace) -> None:
-    from sentiment.checkpoint import update_metrics
+    from sentiment.checkpoint import load_checkpoint, update_metrics
     from sentiment.hub import find_own_checkpoint
     from train.crossvalidate import cross_validate
     from train.settings import load_recipe
 
+    if options.fused and options.checkpoint is None:
+        raise SettingsError("--fused takes words and faces as a checkpoint reads them: name it with --checkpoint.")
     folder = None if options.checkpoint is None else find_own_checkpoint(options.checkpoint)
-    figures = cross_validate(load_recipe(options.recipe), options.data, options.seeds)
+    around = load_checkpoint(folder) if options.fused and folder is not None else None
+    figures = cross_validate(load_recipe(options.recipe), options.data, options.seeds, around)
     print(json.dumps(figures))
     if folder is not None:
         update_metrics(folder, {"cross_validation": figures})

@@ -20,7 +20,7 @@ from train.course import load_examples
 from train.dataset import measure_mel
 from train.encoders import bert_settings, cpu_hours, fit_encoder, load_tokenizer
 from train.evaluate import evaluate
-from train.fusion import FeatureBank, calibrate, fit_fusion, make_bank, make_junk_bank
+from train.fusion import FeatureBank, Trial, calibrate, fit_fusion, make_bank, make_junk_bank
 from train.joint_settings import JointRecipe
 from train.loop import EncoderWithHead
 from train.model_card import render_model_card
@@ -44,11 +44,11 @@ def fit(recipe: Recipe | JointRecipe, data: Path, run: Path, checkpoint_folder: 
     models = {m: fit_encoder(m, network, preprocessor, recipe, data, run) for m in recipe.encoders}
     for model in models.values():
         round_as_stored(model.encoder)
-    banks, junk_banks = _make_banks("train", models, preprocessor, recipe, data)
+    banks, junk_banks = make_banks("train", models, preprocessor, recipe, data)
     fit_fusion(network.fusion, banks, junk_banks, recipe.fusion, recipe.seed)
     round_as_stored(network.fusion)
-    selection, _ = _make_banks("selection", models, preprocessor, recipe, data)
-    calibration = calibrate(network.fusion, selection, recipe.fusion.conflict, recipe.seed)
+    selection, _ = make_banks("selection", models, preprocessor, recipe, data)
+    calibration = calibrate([Trial(network.fusion, selection)], recipe.fusion.conflict, recipe.seed)
     cost = {"hours": round(cpu_hours(recipe, run), 2), "machine": f"a machine with {os.cpu_count()} cores"}
     save_checkpoint(checkpoint_folder, recipe.name, network, preprocessor, calibration, {}, asdict(recipe), cost)
     update_metrics(checkpoint_folder, evaluate(load_checkpoint(checkpoint_folder), data))
@@ -62,7 +62,7 @@ def write_model_card(checkpoint_folder: Path) -> None:
     (checkpoint_folder / "MODEL_CARD.md").write_text(render_model_card(checkpoint_folder, known), encoding="utf-8")
 
 
-def _make_banks(
+def make_banks(
     split: Split, models: Mapping[str, EncoderWithHead], preprocessor: ClipPreprocessor, recipe: Recipe, data: Path
 ) -> tuple[dict[str, FeatureBank], dict[str, FeatureBank]]:
     """Features of each modality's last corpora, on which its encoder was selected; for training, of junk besides."""

@@ -15,7 +15,7 @@ labels anew, beside all the combinations, its answers were a point worse.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -232,23 +232,34 @@ def _losses(pair_logits: torch.Tensor, mix: Mix) -> torch.Tensor:
     return torch.where(mix.said.any(dim=1), from_heads, pair_losses(pair_logits, mix.emotion, mix.sentiment))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """A fusion, and features of examples from which neither it nor the encoders have learned."""
+
+    fusion: Fusion
+    banks: Mapping[str, FeatureBank]
+
+
 @torch.inference_mode()
-def calibrate(
-    fusion: Fusion, banks: Mapping[str, FeatureBank], expected_error: Mapping[str, float], seed: int
-) -> Calibration:
-    """Temperature and certainty threshold of every subset of modalities, from selection data.
+def calibrate(trials: Sequence[Trial], expected_error: Mapping[str, float], seed: int) -> Calibration:
+    """Temperature and certainty threshold of every subset of modalities, from the trials' answers together.
 
     Single signals are calibrated on real examples. Pairs and triplets are made up as in training; since
     signals that the encoders have not learned from err by themselves, only as many conflicts are added
     as it takes for each to be wrong as often as the recipe expects.
     """
-    mixer = Mixer(banks, conflict_to_add(fusion, banks, expected_error), seed)
+    mixers = [Mixer(one.banks, conflict_to_add(one.fusion, one.banks, expected_error), seed) for one in trials]
+    count = 4000 // len(trials)
     temperatures, certain_above = {}, {}
-    for subset in (subset for subset in SUBSETS if set(subset) <= set(banks)):
-        mix = whole_bank(banks[subset[0]], subset[0]) if len(subset) == 1 else mixer.joint(subset, 4000)
-        logits = fusion(mix.features, mix.presence)
+    for subset in (subset for subset in SUBSETS if set(subset) <= set(trials[0].banks)):
+        mixes = [
+            whole_bank(one.banks[subset[0]], subset[0]) if len(subset) == 1 else mixer.joint(subset, count)
+            for one, mixer in zip(trials, mixers, strict=True)
+        ]
+        logits = torch.cat([one.fusion(m.features, m.presence) for one, m in zip(trials, mixes, strict=True)])
+        emotion, sentiment = torch.cat([m.emotion for m in mixes]), torch.cat([m.sentiment for m in mixes])
         key = subset_key(subset)
-        fitted = calibrate_answers(logits.numpy(), mix.emotion.numpy(), mix.sentiment.numpy())
+        fitted = calibrate_answers(logits.numpy(), emotion.numpy(), sentiment.numpy())
         temperatures[key], certain_above[key] = fitted
         logger.info("%s: temperature %.2f, certain from %.2f", key, *fitted)
     return Calibration(temperatures, certain_above)

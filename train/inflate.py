@@ -50,6 +50,15 @@ def inflate(still: StillEncoder, encoder: VideoEncoder) -> None:
     encoder.project.load_state_dict(still.project.state_dict())
 
 
+def deflate(encoder: VideoEncoder) -> StillEncoder:
+    """The 2D network that a 3D one was made of by `inflate`: it says the same of stills, sixteen times as fast."""
+    still = StillEncoder(encoder.project)
+    placed = encoder.r3d.state_dict()
+    flat = {name: placed[_name_in_3d(name)] for name in still.resnet.state_dict()}
+    still.resnet.load_state_dict({name: t.sum(dim=2) if t.ndim == 5 else t for name, t in flat.items()})
+    return still.to(memory_format=torch.channels_last)
+
+
 def _place_in_time(kernel: torch.Tensor, num_times: int, stride: int) -> torch.Tensor:
     """(out, in, num_times, H, W) from a 2D kernel (out, in, H, W)."""
     placed = kernel.new_zeros(*kernel.shape[:2], num_times, *kernel.shape[2:])

@@ -203,20 +203,20 @@ def bootstrap_interval(
     figure: Callable[[np.ndarray], float],
     resamples: int | None = None,
     seed: int = BOOTSTRAP_SEED,
+    num_examples: int | None = None,
 ) -> tuple[float, float]:
     """The percentile-bootstrap 95% interval (low, high) of a figure of the confusion matrix.
 
-    `resamples` are BOOTSTRAP_RESAMPLES where left out.
+    `resamples` are BOOTSTRAP_RESAMPLES where left out. A matrix in which each of `num_examples` was counted several
+    times, as of several networks, tells no more of other examples than one of them once.
 
     To draw N examples with replacement is to draw the matrix from a multinomial, which is quick. It takes
     examples as independent: how much another dialogue or another actor would change is not in it.
     """
     total = int(confusion.sum())
     random = np.random.default_rng(seed)
-    drawn = random.multinomial(total, confusion.ravel() / total, size=resamples or BOOTSTRAP_RESAMPLES).reshape(
-        -1, *confusion.shape
-    )
-    low, high = np.quantile([figure(resample) for resample in drawn], (0.025, 0.975))
+    drawn = random.multinomial(num_examples or total, confusion.ravel() / total, size=resamples or BOOTSTRAP_RESAMPLES)
+    low, high = np.quantile([figure(resample.reshape(confusion.shape)) for resample in drawn], (0.025, 0.975))
     return float(low), float(high)
 
 
