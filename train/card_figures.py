@@ -176,10 +176,10 @@ def _every_voice_table(found: Mapping[str, Any]) -> str:
 
 _EVERY_VOICE: Final = """
 The rows with a voice above rest on two actors. Here all actors were left out in turn, in five folds, with words and
-faces of the same test data: each fold has a voice's encoder and a fusion of its own, follows the same recipe, and is
-not the network in this folder. Its temperature and thresholds are those of the other folds' actors, who are more than
-the two that this network was calibrated on: the table judges the recipe, the one above this network. It was added after
-that one was known. Figures are means of the folds.
+faces of the same test data: each fold has a voice's encoder and a fusion of its own, follows the same recipe, and
+is not the network in this folder. Its temperature and thresholds are those of the other folds' actors, who are more
+than the two that this network was calibrated on: the table judges the recipe, the one above this network. It was added
+after that one was known. Figures are means of the folds.
 """.strip()
 
 _CERTAIN_NOTE: Final = """

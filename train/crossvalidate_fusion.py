@@ -1,9 +1,9 @@
 """The fusion judged with the voices of all actors, each left out in turn, beside held-out words and faces.
 
-What `train.fusion_report` measures rests on voices of two people. Here a fusion is fitted around the voice's encoder of every fold of `train.crossvalidate`; words and faces are
-read by a checkpoint's encoders, which are the same in all folds. A fold's confidence is calibrated on the voices that
-the other folds left out, with words and faces of the selection data, and judged on those that it left out itself, with
-words and faces of the test data.
+What `train.fusion_report` measures rests on voices of two people. Here a fusion is fitted around the voice's encoder
+of every fold of `train.crossvalidate`; words and faces are read by a checkpoint's encoders, which are the same in all
+folds. A fold's confidence is calibrated on the voices that the other folds left out, with words and faces of the
+selection data, and judged on those that it left out itself, with words and faces of the test data.
 """
 
 from __future__ import annotations
