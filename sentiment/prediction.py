@@ -9,13 +9,13 @@ from typing import Final, NamedTuple
 import numpy as np
 import torch
 
-from sentiment.checkpoint import Checkpoint, subset_key
+from sentiment.checkpoint import Calibration, Checkpoint, subset_key
 from sentiment.clip_datatypes import ClipInputs
 from sentiment.clips import collate
 from sentiment.datatypes import Affect, FaceBox, ModalitySubset, Segment, SegmentPrediction
 from sentiment.labels import MODALITIES
 from sentiment.memory import large_work
-from sentiment.model import log_marginals
+from sentiment.model import Fusion, log_marginals
 
 SUBSETS: tuple[ModalitySubset, ...] = tuple(
     subset for size in range(1, len(MODALITIES) + 1) for subset in combinations(MODALITIES, size)
@@ -77,26 +77,30 @@ def _encode_at_once(checkpoint: Checkpoint, clips: Sequence[ClipInputs]) -> np.n
 @torch.inference_mode()
 def answer(checkpoint: Checkpoint, features: np.ndarray, presences: Sequence[Presence]) -> list[Answer]:
     """What the fusion makes of features (B, 3, 128), with these modalities of each row taken as present."""
+    network, calibration = checkpoint.network, checkpoint.calibration
     encoded = torch.from_numpy(features).to(checkpoint.device)
     present = [tuple(m for m, here in zip(MODALITIES, presence, strict=True) if here) for presence in presences]
     evidence = [dict[ModalitySubset, Affect]() for _ in presences]
     for subset in SUBSETS:
         rows = [i for i, modalities in enumerate(present) if set(subset) <= set(modalities)]
-        for i, from_subset in zip(rows, ask_fusion(checkpoint, encoded[rows], subset), strict=True):
+        for i, from_subset in zip(rows, ask_fusion(network.fusion, calibration, encoded[rows], subset), strict=True):
             evidence[i][subset] = from_subset
     answers = []
     for modalities, found in zip(present, evidence, strict=True):
         affect = found.get(modalities)
-        certain = affect is not None and checkpoint.calibration.calls_certain(affect, modalities)
+        certain = affect is not None and calibration.calls_certain(affect, modalities)
         answers.append(Answer(affect, found, certain))
     return answers
 
 
-def ask_fusion(checkpoint: Checkpoint, features: torch.Tensor, subset: ModalitySubset) -> list[Affect]:
+def ask_fusion(
+    fusion: Fusion, calibration: Calibration, features: torch.Tensor, subset: ModalitySubset
+) -> list[Affect]:
     """The calibrated answers from that subset of the features (B, 3, 128), the others taken as absent."""
     if not len(features):
         return []
+    features = features.to(fusion.absent.device)
     presence = torch.tensor([m in subset for m in MODALITIES], device=features.device).expand(len(features), -1)
-    temperature = checkpoint.calibration.temperatures.get(subset_key(subset), 1.0)
-    emotion, sentiment = log_marginals(checkpoint.network.fusion(features, presence) / temperature)
+    temperature = calibration.temperatures.get(subset_key(subset), 1.0)
+    emotion, sentiment = log_marginals(fusion(features, presence) / temperature)
     return [Affect(tuple(e), tuple(s)) for e, s in zip(emotion.exp().tolist(), sentiment.exp().tolist(), strict=True)]

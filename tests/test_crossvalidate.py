@@ -91,9 +91,9 @@ def test_every_actors_voice_is_fused_with_words_and_faces_of_the_test_data(tmp_p
     asked = []
     plain = crossvalidate_fusion.fusion_report
 
-    def fusion_report(checkpoint, banks, conflict):
+    def fusion_report(fusion, calibration, banks, conflict):
         asked.append({modality: len(bank.emotion) for modality, bank in banks.items()})
-        return plain(checkpoint, banks, conflict)
+        return plain(fusion, calibration, banks, conflict)
 
     monkeypatch.setattr(crossvalidate_fusion, "fusion_report", fusion_report)
     assert main(["crossvalidate", *trained, "--seeds", "1", "2", "--fused", "--checkpoint", str(checkpoint)]) == 0

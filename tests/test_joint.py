@@ -22,6 +22,7 @@ from sentiment.prediction import SUBSETS, predict
 from sentiment.weight_files import round_as_stored, save_weights
 from train.__main__ import main
 from train.bench_joint import bench
+from train.bert import bert_config, load_bert
 from train.clip_cache import PreparedClips, find_cache
 from train.errors import DataError
 from train.inflate import StillEncoder, inflate
@@ -30,7 +31,7 @@ from train.joint_batches import BatchPlan, shown_presence
 from train.joint_freezing import freeze, parameter_groups, to_training_mode
 from train.joint_run import JointRun
 from train.joint_settings import JointRecipe
-from train.joint_starts import bert_config, load_bert, load_r3d, make_joint_network, sound_statistics
+from train.joint_starts import load_r3d, make_joint_network, sound_statistics
 from train.settings import load_recipe, recipe_from_table
 
 

@@ -451,7 +451,8 @@ def write_start(folder: Path) -> Path:
 
     folder.mkdir()
     sizes = {**TINY_BERT, "vocab_size": 128, "max_position_embeddings": 512, "type_vocab_size": 2}
-    (folder / "config.json").write_text(json.dumps(sizes))
+    dropout = dict.fromkeys(("hidden_dropout_prob", "attention_probs_dropout_prob"), 0.1)  # as published ones have
+    (folder / "config.json").write_text(json.dumps({**sizes, **dropout}))
     encoder = FusionNetwork(NetworkSettings(bert=sizes, audio_channels=(4,)), 80).encoders["text"]
     save_file({f"bert.{name}": t for name, t in encoder.bert.state_dict().items()}, folder / "model.safetensors")
     tiny_tokenizer().save(str(folder / "tokenizer.json"))

@@ -12,14 +12,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Final
 
 import numpy as np
 import torch
 
 from sentiment.checkpoint import Checkpoint
-from sentiment.model import FusionNetwork
+from sentiment.model import Fusion, FusionNetwork
 from train.dataset import ExampleDataset
 from train.errors import DataError
 from train.fit import make_banks
@@ -49,9 +48,8 @@ AVERAGED: Final = ("accuracy", "ece", "ece_if_perfect", "ece_excess")
 class Witnesses:
     """What a checkpoint's encoders make of words and faces, the other two signals."""
 
-    checkpoint: Checkpoint
     learned: Mapping[str, FeatureBank]
-    """With what the checkpoint's own fusion says of them."""
+    """What it learned from, with what the checkpoint's own fusion says of it."""
     junk: Mapping[str, FeatureBank]
     selection: Mapping[str, FeatureBank]
     held_out: Mapping[str, FeatureBank]
@@ -62,7 +60,7 @@ class Witnesses:
 class FusedFold:
     """A fusion that was fitted around the voice's encoder of one fold."""
 
-    fusion: torch.nn.Module
+    fusion: Fusion
     voices: FeatureBank
     """Of the people whom it has not heard."""
 
@@ -83,7 +81,7 @@ def read_witnesses(checkpoint: Checkpoint, recipe: Recipe, data: Path) -> Witnes
     learned = {modality: replace(bank, said=_say(checkpoint, modality, bank)) for modality, bank in learned.items()}
     selection, _ = make_banks("selection", models, checkpoint.preprocessor, recipe, data)
     held_out, _ = make_banks("test", models, checkpoint.preprocessor, recipe, data)
-    return Witnesses(checkpoint, learned, junk, selection, held_out)
+    return Witnesses(learned, junk, selection, held_out)
 
 
 def fuse_fold(
@@ -110,9 +108,9 @@ def judge_fused(
     trials = [Trial(fold.fusion, _around(fold.voices, witnesses.selection)) for fold in folds]
     for number, fold in enumerate(folds):
         calibration = calibrate(trials[:number] + trials[number + 1 :], expected_error, seed)
-        asked = replace(witnesses.checkpoint, network=SimpleNamespace(fusion=fold.fusion), calibration=calibration)
         banks = _around(fold.voices, witnesses.held_out)
-        reports.append(fusion_report(asked, banks, conflict_to_add(fold.fusion, banks, expected_error)))
+        conflict = conflict_to_add(fold.fusion, banks, expected_error)
+        reports.append(fusion_report(fold.fusion, calibration, banks, conflict))
         logger.info("fused, fold %d of %d: %s", number + 1, len(folds), _excesses(reports[-1]))
     return reports
 

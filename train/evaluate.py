@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import torch
 
-from sentiment.checkpoint import Checkpoint, read_manifest
+from sentiment.checkpoint import Calibration, Checkpoint, read_manifest
 from sentiment.datatypes import Affect
 from sentiment.labels import MODALITIES
 from sentiment.prediction import ask_fusion
@@ -47,6 +47,7 @@ def evaluate(
     """
     figures: dict[str, Any] = {}
     banks = {}
+    fusion, calibration = checkpoint.network.fusion, checkpoint.calibration
     for modality, name in HELD_OUT.items():
         corpus = CORPORA[name]
         if modality not in checkpoint.clip_settings.modalities or not corpus.is_present(data, split):
@@ -54,8 +55,8 @@ def evaluate(
         dataset = ExampleDataset(corpus.load(data, split), checkpoint.preprocessor)
         logger.info("evaluate: %s on %d examples of %s", modality, len(dataset), name)
         features = encode(checkpoint, dataset)
-        found = ask_fusion(checkpoint, features.to(checkpoint.device), (modality,))
-        figures[modality] = _report(checkpoint, modality, dataset.examples, found, _part(dataset.examples, split))
+        found = ask_fusion(fusion, calibration, features, (modality,))
+        figures[modality] = _report(calibration, modality, dataset.examples, found, _part(dataset.examples, split))
         banks[modality] = FeatureBank(features[:, MODALITIES.index(modality)], dataset.emotion, dataset.sentiment)
     if has_prepared_clips(checkpoint, data, split):
         logger.info("evaluate: words, voice and face together on MELD's clips")
@@ -65,8 +66,8 @@ def evaluate(
     mix = read_manifest(checkpoint.folder)["training"].get("fusion")
     if mix is not None and len(banks) == len(HELD_OUT):
         logger.info("evaluate: fusion on made-up combinations")
-        conflict = conflict_to_add(checkpoint.network.fusion, banks, mix["conflict"])
-        figures["fusion"] = fusion_report(checkpoint, banks, conflict)
+        conflict = conflict_to_add(fusion, banks, mix["conflict"])
+        figures["fusion"] = fusion_report(fusion, calibration, banks, conflict)
     return figures
 
 
@@ -81,20 +82,20 @@ def encode(checkpoint: Checkpoint, dataset: ExampleDataset, batch_size: int = 32
 
 def answers(checkpoint: Checkpoint, modality: str, dataset: ExampleDataset) -> list[Affect]:
     """The calibrated answer for each example, from this modality alone."""
-    return ask_fusion(checkpoint, encode(checkpoint, dataset).to(checkpoint.device), (modality,))
+    return ask_fusion(checkpoint.network.fusion, checkpoint.calibration, encode(checkpoint, dataset), (modality,))
 
 
 def _report(
-    checkpoint: Checkpoint, modality: str, examples: Sequence[Example], found: Sequence[Affect], part: str
+    calibration: Calibration, modality: str, examples: Sequence[Example], found: Sequence[Affect], part: str
 ) -> dict[str, Any]:
     report = {}
     felt = [(e, a) for e, a in zip(examples, found, strict=True) if e.emotion is not None]
     if felt:
-        report["emotion"] = {**_emotion_report(checkpoint, modality, felt), "measured_on": part}
+        report["emotion"] = {**_emotion_report(calibration, modality, felt), "measured_on": part}
         groups = _by_gender(felt)
         if groups:
             report["emotion"]["by_group"] = {
-                name: {**_emotion_report(checkpoint, modality, members), "people": len({e.group for e, _ in members})}
+                name: {**_emotion_report(calibration, modality, members), "people": len({e.group for e, _ in members})}
                 for name, members in groups.items()
             }
     rated = [(e.sentiment, a) for e, a in zip(examples, found, strict=True) if e.sentiment is not None]
@@ -105,10 +106,10 @@ def _report(
 
 
 def _emotion_report(
-    checkpoint: Checkpoint, modality: str, answered: Sequence[tuple[Example, Affect]]
+    calibration: Calibration, modality: str, answered: Sequence[tuple[Example, Affect]]
 ) -> dict[str, Any]:
     true = [example.emotion for example, _ in answered]
-    return emotion_report(true, [affect for _, affect in answered], checkpoint.calibration, (modality,))
+    return emotion_report(true, [affect for _, affect in answered], calibration, (modality,))
 
 
 def _by_gender(answered: Sequence[tuple[Example, Affect]]) -> dict[str, list[tuple[Example, Affect]]]:

@@ -103,7 +103,7 @@ def answer(checkpoint: Checkpoint, features: torch.Tensor, presence: torch.Tenso
     found: list[Affect | None] = [None] * len(features)
     for subset in SUBSETS:
         rows = (presence == _mask(subset)).all(dim=1).nonzero().flatten()
-        given = ask_fusion(checkpoint, features[rows].to(checkpoint.device), subset)
+        given = ask_fusion(checkpoint.network.fusion, checkpoint.calibration, features[rows], subset)
         for row, affect in zip(rows.tolist(), given, strict=True):
             found[row] = affect
     return found

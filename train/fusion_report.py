@@ -12,9 +12,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from sentiment.checkpoint import Checkpoint, subset_key
+from sentiment.checkpoint import Calibration, subset_key
 from sentiment.datatypes import Affect, ModalitySubset
 from sentiment.labels import EMOTIONS, MODALITIES
+from sentiment.model import Fusion
 from sentiment.prediction import ask_fusion
 from train.answer_report import emotion_report
 from train.fusion import JOINT_SUBSETS, FeatureBank, Mix, Mixer
@@ -29,13 +30,14 @@ MEASURED_ON: Final = "made-up combinations of held-out examples; no headline"
 
 
 def fusion_report(
-    checkpoint: Checkpoint, banks: Mapping[str, FeatureBank], conflict: Mapping[str, float]
+    fusion: Fusion, calibration: Calibration, banks: Mapping[str, FeatureBank], conflict: Mapping[str, float]
 ) -> dict[str, dict[str, Any]]:
     """Figures for every pair and the triplet of modalities, by names such as "text+video", ready for JSON.
 
     Args:
-        checkpoint: whose fusion is asked.
-        banks: for each modality, features of held-out examples, made by the checkpoint's own encoders.
+        fusion: which is asked.
+        calibration: of that fusion.
+        banks: for each modality, features of held-out examples, made by the encoders that the fusion was fitted to.
         conflict: for each modality, how often it shows another emotion than the label.
 
     Returns for each subset what `emotion_report` gives, of the fused answers, and
@@ -52,8 +54,8 @@ def fusion_report(
     mixer = Mixer(banks, conflict, SEED)
     return {
         subset_key(subset): {
-            **_measure(checkpoint, subset, mixer.joint(subset, COMBINATIONS)),
-            "doubt": _doubt(checkpoint, subset, banks),
+            **_measure(fusion, calibration, subset, mixer.joint(subset, COMBINATIONS)),
+            "doubt": _doubt(fusion, calibration, subset, banks),
         }
         for subset in JOINT_SUBSETS
     }
@@ -83,15 +85,15 @@ def paired_interval(gain: np.ndarray, sources: Sequence[np.ndarray]) -> tuple[fl
     return float(low), float(high)
 
 
-def _measure(checkpoint: Checkpoint, subset: ModalitySubset, mix: Mix) -> dict[str, Any]:
+def _measure(fusion: Fusion, calibration: Calibration, subset: ModalitySubset, mix: Mix) -> dict[str, Any]:
     true = _emotions(mix)
-    fused = _ask(checkpoint, subset, mix)
-    right = {m: _is_right(_ask(checkpoint, (m,), mix), true) for m in subset}
+    fused = ask_fusion(fusion, calibration, mix.features, subset)
+    right = {m: _is_right(ask_fusion(fusion, calibration, mix.features, (m,)), true) for m in subset}
     best = max(subset, key=lambda m: right[m].mean())
     gain = _is_right(fused, true).astype(float) - right[best]
     low, high = paired_interval(gain, [_sources(mix, m) for m in subset])
     return {
-        **emotion_report(true, fused, checkpoint.calibration, subset),
+        **emotion_report(true, fused, calibration, subset),
         "measured_on": MEASURED_ON,
         "alone": {m: rounded(of_one.mean()) for m, of_one in right.items()},
         "best_alone": best,
@@ -99,21 +101,19 @@ def _measure(checkpoint: Checkpoint, subset: ModalitySubset, mix: Mix) -> dict[s
     }
 
 
-def _doubt(checkpoint: Checkpoint, subset: ModalitySubset, banks: Mapping[str, FeatureBank]) -> dict[str, Any]:
+def _doubt(
+    fusion: Fusion, calibration: Calibration, subset: ModalitySubset, banks: Mapping[str, FeatureBank]
+) -> dict[str, Any]:
     """How sure the fusion is where all signals show one emotion, and where one of them shows another."""
 
     def sureness(conflicting: str | None) -> dict[str, float]:
         mixer = Mixer(banks, {m: float(m == conflicting) for m in banks}, SEED)
-        found = _ask(checkpoint, subset, mixer.joint(subset, COMBINATIONS))
-        certain = [checkpoint.calibration.calls_certain(answer, subset) for answer in found]
+        found = ask_fusion(fusion, calibration, mixer.joint(subset, COMBINATIONS).features, subset)
+        certain = [calibration.calls_certain(answer, subset) for answer in found]
         confidence = np.mean([answer.confidence for answer in found])
         return {"mean_confidence": rounded(confidence), "coverage": rounded(np.mean(certain))}
 
     return {"agreeing": sureness(None), **{m: sureness(m) for m in subset}}
-
-
-def _ask(checkpoint: Checkpoint, subset: ModalitySubset, mix: Mix) -> list[Affect]:
-    return ask_fusion(checkpoint, mix.features.to(checkpoint.device), subset)
 
 
 def _emotions(mix: Mix) -> list[str]:

@@ -19,6 +19,7 @@ from sentiment.errors import SettingsError
 from sentiment.labels import MODALITIES
 from sentiment.model import Fusion
 from sentiment.prediction import SUBSETS
+from train.bert import load_tokenizer
 from train.calibration import calibrate_answers
 from train.clip_cache import PreparedClips, find_cache
 from train.errors import DataError
@@ -26,7 +27,7 @@ from train.fit import write_model_card
 from train.joint_figures import Encoded, ask
 from train.joint_run import JointRun
 from train.joint_settings import JointRecipe, Precision
-from train.joint_starts import load_tokenizer, make_joint_network, sound_statistics
+from train.joint_starts import make_joint_network, sound_statistics
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

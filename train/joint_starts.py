@@ -5,12 +5,11 @@ Nothing that is loaded here is ever executed: weights are safetensors, or pickle
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 import torch
 from safetensors import SafetensorError
@@ -19,26 +18,16 @@ from torch import nn
 from sentiment.checkpoint import read_manifest
 from sentiment.empty_taps import with_empty_taps
 from sentiment.hub import MANIFEST, files_of
-from sentiment.model import FusionNetwork, NetworkSettings, TextEncoder
+from sentiment.model import FusionNetwork, NetworkSettings
 from sentiment.weight_files import read_weights
-from train.encoders import read_tokenizer, start_folder
+from train.bert import bert_config, load_bert
 from train.errors import DataError
-from train.installed import load_quietly
 from train.joint_settings import KINETICS, JointRecipe
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
 
 BACKBONE: Final = {"text": "bert", "audio": "spectrogram", "video": "r3d"}
 """The part of each encoder that carries over to another network; the projection to 128 numbers does not."""
 
 _SOUND_SETTINGS: Final = ("sample_rate_hz", "n_fft", "hop_length", "n_mels", "mel_dynamic_range_log10")
-
-_BERT_SIZES: Final = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
-_BERT_SETTINGS: Final = (
-    *_BERT_SIZES,
-    *("max_position_embeddings", "type_vocab_size", "hidden_dropout_prob", "attention_probs_dropout_prob"),
-)
 
 
 def make_joint_network(recipe: JointRecipe) -> FusionNetwork:
@@ -58,65 +47,6 @@ def make_joint_network(recipe: JointRecipe) -> FusionNetwork:
     if recipe.joint.video is not None and recipe.joint.video.start is not None:
         load_r3d(network.encoders["video"], recipe.joint.video.start)
     return network
-
-
-# ---------------------------------------------------------------- words
-
-
-def bert_source(start: str) -> str:
-    """What `from_pretrained` of transformers takes: a folder, or else a name on the hub."""
-    is_package = start.isidentifier() and importlib.util.find_spec(start) is not None
-    return str(start_folder(start)) if is_package or Path(start).is_dir() else start
-
-
-def bert_config(start: str) -> dict[str, Any]:
-    """What `transformers.BertConfig` needs to build that BERT. Raises DataError where it cannot be had or is none."""
-    from transformers import BertConfig
-
-    try:
-        table, _ = BertConfig.get_config_dict(bert_source(start))
-    except OSError as error:
-        raise _not_had(start) from error
-    if table.get("model_type", "bert") != "bert" or any(name not in table for name in _BERT_SIZES):
-        raise DataError(f"The words' encoder must start from a BERT; {start!r} is a {table.get('model_type')}.")
-    config = BertConfig(**table)
-    return {name: getattr(config, name) for name in _BERT_SETTINGS}
-
-
-def load_bert(encoder: TextEncoder, start: str) -> None:
-    """Loads that BERT's weights into the encoder. Raises DataError where they cannot be had or are not complete."""
-    from transformers import BertModel
-
-    load_quietly()
-    try:
-        bert, found = BertModel.from_pretrained(
-            bert_source(start), add_pooling_layer=False, dtype=torch.float32, output_loading_info=True
-        )
-    except OSError as error:
-        raise _not_had(start) from error
-    if found["missing_keys"]:
-        raise DataError(f"The weights of {start!r} are not complete: {', '.join(sorted(found['missing_keys'])[:3])} …")
-    encoder.bert.load_state_dict(bert.state_dict())
-
-
-def load_tokenizer(start: str) -> Tokenizer:
-    """That BERT's tokenizer. Raises DataError where it cannot be had."""
-    from transformers.utils import cached_file
-
-    try:
-        return read_tokenizer(cached_file(bert_source(start), "tokenizer.json"))
-    except OSError as error:
-        raise _not_had(start) from error
-
-
-def _not_had(start: str) -> DataError:
-    return DataError(
-        f"The BERT {start!r} cannot be had: it is no folder with config.json, model.safetensors and tokenizer.json, no "
-        "installed package, and the hub does not give it (no network?)."
-    )
-
-
-# ---------------------------------------------------------------- frames and sound
 
 
 def load_r3d(encoder: nn.Module, start: str) -> None:

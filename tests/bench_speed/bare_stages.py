@@ -135,7 +135,8 @@ def agreement(models: LoadedModels, noted: Noted) -> dict[str, Any]:
     whole = [i for i, clip in enumerate(clips) if len(clip.present) == len(MODALITIES)]
     rows = torch.tensor(list(product(whole, repeat=len(MODALITIES))))  # (N, 3): whose words, whose voice, whose face
     columns = torch.arange(len(MODALITIES))
-    answers = [ask_fusion(models.checkpoint, features[rows, columns], MODALITIES) for features in (fast, plain)]
+    fusion, calibration = models.checkpoint.network.fusion, models.checkpoint.calibration
+    answers = [ask_fusion(fusion, calibration, features[rows, columns], MODALITIES) for features in (fast, plain)]
     same = [
         a.top_emotion == b.top_emotion and a.top_sentiment == b.top_sentiment for a, b in zip(*answers, strict=True)
     ]
