@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -71,8 +70,8 @@ def load_tokenizer(start: str) -> Tokenizer:
 
 def _source(start: str) -> str:
     """What `from_pretrained` of transformers takes: a folder, also of an installed package, or a name on the hub."""
-    is_package = not Path(start).is_dir() and start.isidentifier() and importlib.util.find_spec(start) is not None
-    folder = installed_folder(start) if is_package else None
+    may_be_package = start.isidentifier() and not Path(start).is_dir()
+    folder = installed_folder(start) if may_be_package else None
     return start if folder is None else str(folder / "model")
 
 

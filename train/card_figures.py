@@ -73,10 +73,11 @@ a difference between them may be one between two actors.
 
 def _cross_validation(found: Mapping[str, Any]) -> str:
     folds = "; ".join(", ".join(f"{accuracy:.3f}" for accuracy in seed) for seed in found["folds"])
+    seeds = "1 seed" if found["n_seeds"] == 1 else f"{found['n_seeds']} seeds"
     return (
         f"{found['corpus']}, {found['n']:,} recordings, five folds, each judged by a network that never heard its "
-        f"actors: mean accuracy **{found['mean']:.3f}** ({_between(found['interval_95'])}), over {found['n_seeds']} "
-        f"seed(s). Fold by fold: {folds}. These networks follow the same recipe and are not the one in this folder."
+        f"actors: mean accuracy **{found['mean']:.3f}** ({_between(found['interval_95'])}), over {seeds}. "
+        f"Fold by fold: {folds}. These networks follow the same recipe and are not the one in this folder."
     )
 
 
@@ -179,7 +180,7 @@ The rows with a voice above rest on two actors. Here all actors were left out in
 faces of the same test data: each fold has a voice's encoder and a fusion of its own, follows the same recipe, and
 is not the network in this folder. Its temperature and thresholds are those of the other folds' actors, who are more
 than the two that this network was calibrated on: the table judges the recipe, the one above this network. It was added
-after that one was known. Figures are means of the folds.
+after that one was known. Figures are means of the folds of every seed above.
 """.strip()
 
 _CERTAIN_NOTE: Final = """
